@@ -1,0 +1,1 @@
+//! The default backend: inline and queued streams on the CPU.

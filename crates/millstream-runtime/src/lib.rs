@@ -1,0 +1,1 @@
+//! Device, streams, events, memory, profiler and shutdown over any backend.

@@ -1,0 +1,1 @@
+//! A deterministic adversarial backend: any legal completion order, injected failures, a vector-clock checker.

@@ -1,0 +1,1 @@
+//! Locks with order in their types, slot set, inbox, permits, owner word, gate: every protocol that a model checker must see.

@@ -1,0 +1,1 @@
+//! Verification rounds: plan, attempts, evidence, report, ledger.

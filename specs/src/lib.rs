@@ -1,0 +1,1 @@
+//! State-machine models of the protocols.
