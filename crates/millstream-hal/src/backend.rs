@@ -1,0 +1,98 @@
+//! The trait that a backend implements.
+
+use std::time::Duration;
+
+use crate::{EventStatus, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
+
+/// What a device is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceInfo {
+    /// As the user names it: `cpu`, `cpu:queued`, `sim`, `cuda:0`.
+    pub name: String,
+    /// As the maker names it.
+    pub model: String,
+    /// Devices of one class give the same bits: backend, build and instruction set.
+    pub numeric_class: String,
+    /// Memory that segments may take in all, in bytes.
+    pub memory_bytes: usize,
+    /// Streams that a pool should have, unless the user says otherwise.
+    pub streams: usize,
+    /// Whether work may still be running when an enqueue has returned.
+    pub asynchronous: bool,
+}
+
+/// The first failure of a device.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Stream of the operation.
+    pub stream: RawStream,
+    /// Its position.
+    pub seq: u64,
+    /// Its kernel.
+    pub kernel: &'static str,
+    /// What the device said.
+    pub reason: String,
+}
+
+/// A device. Object-safe; all methods may be called from any thread.
+///
+/// **Enqueues** (`launch`, `record`, `wait`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
+/// the launch queue is full. **Everything else** is called with no lock held and may take long.
+pub trait Backend: Send + Sync + 'static {
+    /// What this device is.
+    fn info(&self) -> &DeviceInfo;
+
+    /// Takes a segment of at least `bytes` bytes from the device. Errors: [`crate::Error::OutOfMemory`].
+    fn allocate_segment(&self, bytes: usize) -> Result<RawSegment>;
+    /// Gives a segment back. All work that names it has completed.
+    fn release_segment(&self, segment: RawSegment);
+    /// Takes host memory that the device can copy from and to. Errors: [`crate::Error::OutOfMemory`].
+    fn allocate_staging(&self, bytes: usize) -> Result<RawStaging>;
+    /// Gives staging memory back. All work that names it has completed.
+    fn release_staging(&self, staging: RawStaging);
+
+    /// Makes a stream. Errors: [`crate::Error::Exhausted`].
+    fn create_stream(&self) -> Result<RawStream>;
+    /// Ends a stream. Its work has completed.
+    fn destroy_stream(&self, stream: RawStream);
+
+    /// Enqueues a kernel.
+    fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()>;
+    /// Enqueues a mark: `event` stands for all work of `stream` up to here, at position `seq`.
+    fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()>;
+    /// Enqueues a wait: later work of `stream` starts after the mark that `event` has now.
+    /// Errors: [`crate::Error::NotRecorded`].
+    fn wait(&self, stream: RawStream, event: RawEvent) -> Result<()>;
+    /// Called after enqueues with nothing held: a backend whose streams are the calling threads does the work here.
+    fn drive(&self, stream: RawStream);
+
+    /// Makes an event; with `timing` it can be used in [`Backend::elapsed_ns`].
+    fn create_event(&self, timing: bool) -> Result<RawEvent>;
+    /// Ends an event. No enqueued wait refers to it any more.
+    fn destroy_event(&self, event: RawEvent);
+    /// Whether the mark was reached. Errors: `NotRecorded`, `Fault`.
+    fn query(&self, event: RawEvent) -> Result<EventStatus>;
+    /// Blocks the host until the mark is reached or `timeout` has passed (`None`: for ever). Errors: `NotRecorded`, `Fault`.
+    fn synchronize(&self, event: RawEvent, timeout: Option<Duration>) -> Result<EventStatus>;
+    /// Nanoseconds between two marks of timing events that were reached. Errors: `NotRecorded`, `Unsupported`.
+    fn elapsed_ns(&self, start: RawEvent, end: RawEvent) -> Result<u64>;
+
+    /// The last position that `stream` has completed, where the backend can tell at the price of a load; `None` otherwise, and the
+    /// runtime then reads events in order. A caller that sees a position also sees the effects of the work up to it.
+    fn completed(&self, stream: RawStream) -> Option<u64> {
+        let _ = stream;
+        None
+    }
+
+    /// The first failure, if the device has failed. Sticky.
+    fn fault(&self) -> Option<Fault>;
+
+    /// Begins to capture the launches of `stream` instead of running them.
+    fn begin_capture(&self, stream: RawStream) -> Result<()>;
+    /// Ends the capture and returns it.
+    fn end_capture(&self, stream: RawStream) -> Result<RawGraph>;
+    /// Enqueues a captured sequence as one launch; completing it reaches `seq`.
+    fn launch_graph(&self, stream: RawStream, graph: RawGraph, seq: u64) -> Result<()>;
+    /// Ends a graph. Its work has completed.
+    fn destroy_graph(&self, graph: RawGraph);
+}
