@@ -31,3 +31,10 @@ pub fn blocked(point: Point) -> bool {
     let _ = point;
     false
 }
+
+/// Whether the calling thread is scheduled.
+#[inline]
+#[must_use]
+pub fn scheduled() -> bool {
+    false
+}
