@@ -1,3 +1,32 @@
-//! Locks with order in their types, slot set, inbox, permits, owner word, gate: every protocol that a model checker must see.
+//! Every protocol that a model checker must see: locks whose order is a type, slot set, permits, inbox, owner word, gate,
+//! use set, queue, ring.
+//!
+//! This is the only crate that names `std::sync`, `std::sync::atomic` or `thread_local!`; all others take their
+//! atomics and locks from here, so that loom, shuttle, ThreadSanitizer and scheduled runs each need one seam and not twelve.
+//! It knows nobody: no stream, no memory, no tensor.
+//!
+//! The table of locks and of their allowed nestings is in [`lock::levels`].
 
+pub mod atomic;
+pub mod bounded_queue;
+pub mod doorbell;
+pub mod gate;
+pub mod inbox;
+pub mod lock;
+pub mod owner_word;
+pub mod permits;
+pub mod ring;
 pub mod schedule;
+pub mod seeded;
+pub mod slot_set;
+pub mod use_set;
+
+mod seam;
+
+pub use bounded_queue::BoundedQueue;
+pub use doorbell::{Doorbell, Progress};
+pub use inbox::Inbox;
+pub use owner_word::{OwnedCell, OwnerWord};
+pub use seam::{Arc, OnceLock, Weak, thread};
+pub use slot_set::SlotSet;
+pub use use_set::UseSet;

@@ -1,0 +1,132 @@
+//! Sleeping until something has happened, without a lock on the path of who makes it happen.
+//!
+//! [`Doorbell`] is an event count: the sleeper counts itself, fences, looks at its condition under a private mutex and sleeps; the ringer changes
+//! the world, fences, and touches the mutex only when somebody is counted. The mutex is a leaf: nothing is called while it is held. [`Progress`] is a
+//! counter with a doorbell.
+//!
+//! **Invariants**
+//! * `no-lost-ring`: who sleeps sleeps on a condition that was false after its count was visible.
+//! * `progress-grows`: a progress never goes back.
+//!
+//! **Checked by** loom_doorbell.
+
+use std::time::{Duration, Instant};
+
+use crate::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::lock::record::{self, Boundary};
+use crate::schedule::{self, Point};
+use crate::seam;
+
+/// A bell that wakes who waits for a condition.
+#[derive(Default)]
+pub struct Doorbell {
+    sleepers: AtomicU32,
+    mutex: seam::Mutex<()>,
+    condvar: seam::Condvar,
+}
+
+impl std::fmt::Debug for Doorbell {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Doorbell({} asleep)", self.sleepers.load(Ordering::Relaxed))
+    }
+}
+
+impl Doorbell {
+    /// A bell that nobody waits for.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Wakes all sleepers so that they look at their conditions. What makes a condition true must be stored before.
+    #[inline]
+    pub fn ring(&self) {
+        // ORDER: SeqCst fence so that either this load sees the sleeper or the sleeper sees the change; pairs with `sleep`.
+        fence(Ordering::SeqCst);
+        if self.sleepers.load(Ordering::Relaxed) > 0 {
+            // Holding the mutex once: a sleeper is either before its look, which then sees the change, or asleep.
+            drop(seam::lock(&self.mutex));
+            self.condvar.notify_all();
+        }
+    }
+
+    /// Blocks the host until `condition` holds or `timeout` has passed (`None`: for ever). Returns whether it held. Recorded as a host wait.
+    #[track_caller]
+    pub fn wait_until(&self, timeout: Option<Duration>, mut condition: impl FnMut() -> bool) -> bool {
+        record::boundary(Boundary::HostWait);
+        for _ in 0..=seam::SPINS {
+            if condition() {
+                return true;
+            }
+            std::hint::spin_loop();
+        }
+        let deadline = timeout.map(|t| Instant::now() + t);
+        while schedule::blocked(Point::Wait) {
+            if condition() {
+                return true;
+            }
+            if deadline.is_some_and(|d| Instant::now() >= d) {
+                return false;
+            }
+        }
+        self.sleep(deadline, condition)
+    }
+
+    fn sleep(&self, deadline: Option<Instant>, mut condition: impl FnMut() -> bool) -> bool {
+        self.sleepers.fetch_add(1, Ordering::Relaxed);
+        // ORDER: SeqCst fence so that either the ringer sees this sleeper or this sleeper sees the change; pairs with `ring`.
+        fence(Ordering::SeqCst);
+        let mut guard = seam::lock(&self.mutex);
+        let held = loop {
+            if condition() {
+                break true;
+            }
+            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+            if left == Some(Duration::ZERO) {
+                break false;
+            }
+            guard = seam::wait(&self.condvar, guard, left);
+        };
+        drop(guard);
+        self.sleepers.fetch_sub(1, Ordering::Relaxed);
+        held
+    }
+}
+
+/// A position that only grows and can be waited for.
+#[derive(Debug, Default)]
+pub struct Progress {
+    position: AtomicU64,
+    bell: Doorbell,
+}
+
+impl Progress {
+    /// Position zero.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The position. What was done before it was reached is visible.
+    #[inline]
+    #[must_use]
+    pub fn completed(&self) -> u64 {
+        // ORDER: Acquire so that the work up to the position is visible; pairs with `advance`.
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// Moves to `position`, which only one thread at a time may do, and wakes who waits for it.
+    #[inline]
+    pub fn advance(&self, position: u64) {
+        debug_assert!(position >= self.position.load(Ordering::Relaxed));
+        // ORDER: Release so that the work up to the position is visible; pairs with `completed`.
+        self.position.store(position, Ordering::Release);
+        self.bell.ring();
+    }
+
+    /// Blocks the host until the position is at least `position` or `timeout` has passed. Returns whether it was reached.
+    #[track_caller]
+    pub fn wait(&self, position: u64, timeout: Option<Duration>) -> bool {
+        self.completed() >= position || self.bell.wait_until(timeout, || self.completed() >= position)
+    }
+}

@@ -1,0 +1,91 @@
+//! Ownership of a value by one word: taken by a swap that never waits, given back by a store.
+//!
+//! For values that one thread uses nearly always (a thread's block cache, a stream's engine) and another takes only when they are idle. It
+//! is not a lock: who does not get it does something else.
+//!
+//! **Invariants**
+//! * `one-owner`: at most one [`Owned`] of a word exists.
+//!
+//! **Checked by** loom_owner_word.
+#![expect(unsafe_code, reason = "the value is reached through a cell that the word guards")]
+
+use crate::atomic::{AtomicU32, Ordering};
+use crate::seam::UnsafeCell;
+
+const FREE: u32 = 0;
+const TAKEN: u32 = 1;
+
+/// The word.
+#[derive(Debug, Default)]
+pub struct OwnerWord {
+    word: AtomicU32,
+}
+
+impl OwnerWord {
+    /// A free word.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { word: AtomicU32::new(FREE) }
+    }
+
+    /// Takes the word if it is free. Never waits.
+    #[inline]
+    pub fn try_take(&self) -> Option<Owned<'_>> {
+        // ORDER: Acquire so that what the last owner did is visible; pairs with the Release in `Owned::drop`.
+        (self.word.swap(TAKEN, Ordering::Acquire) == FREE).then_some(Owned { word: self })
+    }
+
+    /// Whether someone owns it just now.
+    #[must_use]
+    pub fn is_taken(&self) -> bool {
+        self.word.load(Ordering::Relaxed) == TAKEN
+    }
+}
+
+/// Ownership of a word, given back on drop.
+#[derive(Debug)]
+pub struct Owned<'a> {
+    word: &'a OwnerWord,
+}
+
+impl Drop for Owned<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // ORDER: Release so that what this owner did is visible to the next; pairs with the Acquire in `try_take`.
+        self.word.word.store(FREE, Ordering::Release);
+    }
+}
+
+/// A value behind an owner word.
+#[derive(Debug, Default)]
+pub struct OwnedCell<T> {
+    word: OwnerWord,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: the value is reached only through `try_with`, by one owner at a time, so sharing the cell hands the value from thread to thread:
+// T: Send is enough.
+unsafe impl<T: Send> Sync for OwnedCell<T> {}
+
+impl<T> OwnedCell<T> {
+    /// A cell that nobody owns.
+    #[must_use]
+    pub fn new(value: T) -> Self {
+        Self { word: OwnerWord::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// Runs `f` on the value if nobody owns it. Never waits. A panic in `f` gives the word back.
+    #[inline]
+    pub fn try_with<R>(&self, f: impl FnOnce(&mut T) -> R) -> Option<R> {
+        let _owned = self.word.try_take()?;
+        // SAFETY: the pointer is valid for the cell's life; no other reference to the value exists because `_owned` is the only one
+        // (`one-owner`) and lives until after `f`.
+        Some(self.value.with_mut(|value| f(unsafe { &mut *value })))
+    }
+
+    /// The value, when nobody else can see the cell.
+    pub fn value_mut(&mut self) -> &mut T {
+        // SAFETY: `&mut self` proves that no owner exists.
+        self.value.with_mut(|value| unsafe { &mut *value })
+    }
+}
