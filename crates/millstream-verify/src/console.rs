@@ -1,0 +1,98 @@
+//! The console block of the stress run: the lines of the first report in their order, then ours.
+//!
+//! The same lines appear on the console, in the Markdown report and in the HTML page. This file holds their wording
+//! and changes only with the command-line contract; it does not print.
+//!
+//! **Checked by**: the tests below, against the contract's own example.
+
+use crate::model::Stress;
+
+/// The line before the run.
+pub fn start_line(threads: u64, iterations_per_thread: u64) -> String {
+    format!("Starting {threads}-thread extended duration stress test ({iterations_per_thread} iterations each)...")
+}
+
+/// The lines after the run: first block in the seed's form, values compared, overlap, and the further blocks.
+pub fn result_lines(stress: &Stress) -> Vec<String> {
+    let mut lines = vec![
+        format!("Completed in {:.2}s", stress.seconds),
+        format!("Total operations: {} (1 op = 2 randn, matmul, sum, mean)", stress.operations),
+        format!("Throughput: {:.1} ops/sec", stress.ops_per_second),
+        format!("Total errors: {}", stress.errors),
+        verdict_line(stress),
+        format!("Values compared: {}, mismatches: {}", stress.values_compared, stress.mismatches),
+        format!("Max concurrent: {}", stress.max_concurrent),
+    ];
+    if let Some(all) = &stress.blocks {
+        let mut line = format!("Blocks: {}, {} ops in {:.1}s", all.count, all.operations, all.seconds);
+        if all.errors > 0 || all.mismatches > 0 {
+            line.push_str(&format!(", errors: {}, mismatches: {}", all.errors, all.mismatches));
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+/// The whole block, one string without a newline at its end.
+pub fn block(stress: &Stress) -> String {
+    let mut lines = vec![start_line(stress.threads, stress.iterations_per_thread)];
+    lines.extend(result_lines(stress));
+    lines.join("\n")
+}
+
+/// `PASS` speaks for all blocks, not only the first.
+fn verdict_line(stress: &Stress) -> String {
+    let word = if stress.passed() { "PASS" } else { "FAIL" };
+    let errors = stress.total_errors();
+    let mut line = format!("{word}: Extended duration stress test completed with {errors} errors");
+    if stress.total_mismatches() > 0 {
+        line.push_str(&format!(" and {} mismatches", stress.total_mismatches()));
+    }
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Blocks;
+
+    fn seed_run() -> Stress {
+        Stress {
+            threads: 20,
+            iterations_per_thread: 500,
+            operations: 10_000,
+            seconds: 5.57,
+            ops_per_second: 1794.68,
+            values_compared: 20_200,
+            max_concurrent: 20,
+            ..Stress::default()
+        }
+    }
+
+    #[test]
+    fn block_is_the_one_of_the_contract() {
+        let expected = "\
+Starting 20-thread extended duration stress test (500 iterations each)...
+Completed in 5.57s
+Total operations: 10000 (1 op = 2 randn, matmul, sum, mean)
+Throughput: 1794.7 ops/sec
+Total errors: 0
+PASS: Extended duration stress test completed with 0 errors
+Values compared: 20200, mismatches: 0
+Max concurrent: 20";
+        assert_eq!(block(&seed_run()), expected);
+    }
+
+    #[test]
+    fn further_blocks_are_one_line_and_their_mismatches_fail_the_run() {
+        let mut stress = seed_run();
+        let all = Blocks { count: 12, operations: 120_000, seconds: 5.1, ..Blocks::default() };
+        stress.blocks = Some(all.clone());
+        let last = result_lines(&stress).pop().unwrap();
+        assert_eq!(last, "Blocks: 12, 120000 ops in 5.1s");
+        stress.blocks = Some(Blocks { mismatches: 3, ..all });
+        let text = block(&stress);
+        assert!(text.contains("FAIL: Extended duration stress test completed with 0 errors and 3 mismatches"));
+        assert!(text.ends_with("errors: 0, mismatches: 3"), "{text}");
+    }
+}
