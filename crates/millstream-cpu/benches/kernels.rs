@@ -1,0 +1,81 @@
+//! Speed of the kernels: nanoseconds per element and GFLOP/s, the best of many runs on one thread.
+use std::time::Instant;
+
+use millstream_cpu::Level;
+use millstream_cpu::kernels::{copy, elementwise, fill, fingerprint, randn, reduce, view::View};
+use millstream_hal::{BinaryOp, Layout, PhiloxKey, ReduceOp};
+
+/// Best nanoseconds of one call.
+fn best(mut work: impl FnMut()) -> f64 {
+    let mut best = f64::MAX;
+    let begin = Instant::now();
+    let mut repeat = 1u32;
+    while begin.elapsed().as_millis() < 300 {
+        let start = Instant::now();
+        (0..repeat).for_each(|_| work());
+        let ns = start.elapsed().as_nanos() as f64;
+        best = best.min(ns / f64::from(repeat));
+        if ns < 2e4 {
+            repeat *= 2;
+        }
+    }
+    best
+}
+
+fn main() {
+    const N: usize = 4096;
+    let key = PhiloxKey { seed: 1, sequence: 2, offset: 3 };
+    let (mut x, a, b) = (vec![0f32; N], vec![1.5f32; N], vec![2.5f32; N]);
+    let square = Layout::contiguous(&[64, 64]).expect("a small shape").transposed(0, 1);
+    println!("ns per element, {N} elements in cache");
+    for level in Level::available() {
+        let line = [
+            ("randn", best(|| randn::randn(level, key, 0, std::hint::black_box(&mut x)))),
+            (
+                "add",
+                best(|| {
+                    elementwise::binary(
+                        level,
+                        BinaryOp::Add,
+                        &mut x,
+                        0,
+                        &View::of(std::hint::black_box(&a)),
+                        &View::of(&b),
+                    )
+                }),
+            ),
+            (
+                "sum",
+                best(|| {
+                    drop(std::hint::black_box(reduce::reduce(
+                        level,
+                        ReduceOp::Sum,
+                        &View::of(std::hint::black_box(&a)),
+                    )))
+                }),
+            ),
+            (
+                "sum of a transposed view",
+                best(|| {
+                    drop(std::hint::black_box(reduce::reduce(
+                        level,
+                        ReduceOp::Sum,
+                        &View::new(std::hint::black_box(&a), &square),
+                    )))
+                }),
+            ),
+            (
+                "fingerprint",
+                best(|| drop(std::hint::black_box(fingerprint::fingerprint(level, 0, std::hint::black_box(&[7; N]))))),
+            ),
+            ("fill", best(|| fill::fill(std::hint::black_box(&mut x), 1.0))),
+            (
+                "copy of a transposed view",
+                best(|| copy::copy(std::hint::black_box(&mut x), 0, &View::new(&a, &square))),
+            ),
+        ];
+        for (name, ns) in line {
+            println!("  {:7} {name:26} {:.4}", level.name(), ns / N as f64);
+        }
+    }
+}
