@@ -1,4 +1,11 @@
 //! Atomics as types of our own, so that a lint can tell them from bare ones and the seam can exchange them.
+//!
+//! Under loom each operation can also be made weaker by `mutant`, to show that the tests would notice.
+
+#[cfg(millstream_loom)]
+pub mod mutant;
+#[cfg(not(millstream_loom))]
+mod mutant;
 
 pub use std::sync::atomic::Ordering;
 
@@ -6,8 +13,103 @@ use crate::seam::atomic as imp;
 
 /// A fence of the given ordering.
 #[inline]
+#[cfg_attr(millstream_loom, track_caller)]
 pub fn fence(order: Ordering) {
-    imp::fence(order);
+    if let Some(order) = mutant::fence(order) {
+        imp::fence(order);
+    }
+}
+
+/// What all atomics have, whatever they hold.
+macro_rules! word {
+    ($inner:ident: $value:ty) => {
+        /// A new atomic.
+        #[cfg(not(millstream_loom))]
+        #[must_use]
+        pub const fn new(value: $value) -> Self {
+            Self(imp::$inner::new(value))
+        }
+        /// A new atomic.
+        #[cfg(millstream_loom)]
+        #[must_use]
+        pub fn new(value: $value) -> Self {
+            Self(imp::$inner::new(value))
+        }
+        /// Loads the value.
+        #[inline]
+        #[cfg_attr(millstream_loom, track_caller)]
+        pub fn load(&self, order: Ordering) -> $value {
+            self.0.load(mutant::order(order))
+        }
+        /// Stores a value.
+        #[inline]
+        #[cfg_attr(millstream_loom, track_caller)]
+        pub fn store(&self, value: $value, order: Ordering) {
+            self.0.store(value, mutant::order(order));
+        }
+        /// Exchanges the value and returns the one before.
+        #[inline]
+        #[cfg_attr(millstream_loom, track_caller)]
+        pub fn swap(&self, value: $value, order: Ordering) -> $value {
+            if mutant::torn() {
+                return self.torn(|_| value);
+            }
+            self.0.swap(value, mutant::order(order))
+        }
+        /// Exchanges the value if it is `current`. Errors: the value that was found instead.
+        #[inline]
+        #[cfg_attr(millstream_loom, track_caller)]
+        pub fn compare_exchange(
+            &self,
+            current: $value,
+            new: $value,
+            ok: Ordering,
+            err: Ordering,
+        ) -> Result<$value, $value> {
+            if mutant::torn() {
+                let found = self.torn(|now| if now == current { new } else { now });
+                return if found == current { Ok(found) } else { Err(found) };
+            }
+            self.0.compare_exchange(current, new, mutant::order(ok), mutant::order(err))
+        }
+        /// The same, but may fail without cause. Errors: the value that was found.
+        #[inline]
+        #[cfg_attr(millstream_loom, track_caller)]
+        pub fn compare_exchange_weak(
+            &self,
+            current: $value,
+            new: $value,
+            ok: Ordering,
+            err: Ordering,
+        ) -> Result<$value, $value> {
+            if mutant::torn() {
+                let found = self.torn(|now| if now == current { new } else { now });
+                return if found == current { Ok(found) } else { Err(found) };
+            }
+            self.0.compare_exchange_weak(current, new, mutant::order(ok), mutant::order(err))
+        }
+        /// A load and a store where there should be one step: a mutant.
+        fn torn(&self, change: impl FnOnce($value) -> $value) -> $value {
+            let before = self.0.load(Ordering::Acquire);
+            self.0.store(change(before), Ordering::Release);
+            before
+        }
+    };
+}
+
+/// What integers have besides.
+macro_rules! fetch {
+    ($($(#[$meta:meta])* $name:ident: $int:ty, |$before:ident, $value:ident| $torn:expr;)*) => {$(
+        $(#[$meta])*
+        #[inline]
+        #[cfg_attr(millstream_loom, track_caller)]
+        pub fn $name(&self, $value: $int, order: Ordering) -> $int {
+            if mutant::torn() {
+                return self.torn(|$before| $torn);
+            }
+            self.0.$name($value, mutant::order(order))
+        }
+    )*};
 }
 
 macro_rules! integer {
@@ -18,67 +120,18 @@ macro_rules! integer {
         pub struct $name(imp::$name);
 
         impl $name {
-            /// A new atomic.
-            #[cfg(not(millstream_loom))]
-            #[must_use]
-            pub const fn new(value: $int) -> Self {
-                Self(imp::$name::new(value))
-            }
-            /// A new atomic.
-            #[cfg(millstream_loom)]
-            #[must_use]
-            pub fn new(value: $int) -> Self {
-                Self(imp::$name::new(value))
-            }
-            /// Loads the value.
-            #[inline]
-            pub fn load(&self, order: Ordering) -> $int {
-                self.0.load(order)
-            }
-            /// Stores a value.
-            #[inline]
-            pub fn store(&self, value: $int, order: Ordering) {
-                self.0.store(value, order);
-            }
-            /// Exchanges the value and returns the one before.
-            #[inline]
-            pub fn swap(&self, value: $int, order: Ordering) -> $int {
-                self.0.swap(value, order)
-            }
-            /// Exchanges the value if it is `current`. Errors: the value that was found instead.
-            #[inline]
-            pub fn compare_exchange(&self, current: $int, new: $int, ok: Ordering, err: Ordering) -> Result<$int, $int> {
-                self.0.compare_exchange(current, new, ok, err)
-            }
-            /// The same, but may fail without cause. Errors: the value that was found.
-            #[inline]
-            pub fn compare_exchange_weak(&self, current: $int, new: $int, ok: Ordering, err: Ordering) -> Result<$int, $int> {
-                self.0.compare_exchange_weak(current, new, ok, err)
-            }
-            /// Adds and returns the value before.
-            #[inline]
-            pub fn fetch_add(&self, value: $int, order: Ordering) -> $int {
-                self.0.fetch_add(value, order)
-            }
-            /// Subtracts and returns the value before.
-            #[inline]
-            pub fn fetch_sub(&self, value: $int, order: Ordering) -> $int {
-                self.0.fetch_sub(value, order)
-            }
-            /// Bitwise or; returns the value before.
-            #[inline]
-            pub fn fetch_or(&self, value: $int, order: Ordering) -> $int {
-                self.0.fetch_or(value, order)
-            }
-            /// Bitwise and; returns the value before.
-            #[inline]
-            pub fn fetch_and(&self, value: $int, order: Ordering) -> $int {
-                self.0.fetch_and(value, order)
-            }
-            /// Keeps the larger; returns the value before.
-            #[inline]
-            pub fn fetch_max(&self, value: $int, order: Ordering) -> $int {
-                self.0.fetch_max(value, order)
+            word!($name: $int);
+            fetch! {
+                /// Adds and returns the value before.
+                fetch_add: $int, |before, value| before.wrapping_add(value);
+                /// Subtracts and returns the value before.
+                fetch_sub: $int, |before, value| before.wrapping_sub(value);
+                /// Bitwise or; returns the value before.
+                fetch_or: $int, |before, value| before | value;
+                /// Bitwise and; returns the value before.
+                fetch_and: $int, |before, value| before & value;
+                /// Keeps the larger; returns the value before.
+                fetch_max: $int, |before, value| before.max(value);
             }
         }
 
@@ -105,33 +158,7 @@ integer! {
 pub struct AtomicBool(imp::AtomicBool);
 
 impl AtomicBool {
-    /// A new flag.
-    #[cfg(not(millstream_loom))]
-    #[must_use]
-    pub const fn new(value: bool) -> Self {
-        Self(imp::AtomicBool::new(value))
-    }
-    /// A new flag.
-    #[cfg(millstream_loom)]
-    #[must_use]
-    pub fn new(value: bool) -> Self {
-        Self(imp::AtomicBool::new(value))
-    }
-    /// Loads the flag.
-    #[inline]
-    pub fn load(&self, order: Ordering) -> bool {
-        self.0.load(order)
-    }
-    /// Stores the flag.
-    #[inline]
-    pub fn store(&self, value: bool, order: Ordering) {
-        self.0.store(value, order);
-    }
-    /// Exchanges the flag and returns the one before.
-    #[inline]
-    pub fn swap(&self, value: bool, order: Ordering) -> bool {
-        self.0.swap(value, order)
-    }
+    word!(AtomicBool: bool);
 }
 
 /// A pointer.
@@ -140,37 +167,5 @@ impl AtomicBool {
 pub struct AtomicPtr<T>(imp::AtomicPtr<T>);
 
 impl<T> AtomicPtr<T> {
-    /// A new pointer.
-    #[cfg(not(millstream_loom))]
-    #[must_use]
-    pub const fn new(value: *mut T) -> Self {
-        Self(imp::AtomicPtr::new(value))
-    }
-    /// A new pointer.
-    #[cfg(millstream_loom)]
-    #[must_use]
-    pub fn new(value: *mut T) -> Self {
-        Self(imp::AtomicPtr::new(value))
-    }
-    /// Loads the pointer.
-    #[inline]
-    pub fn load(&self, order: Ordering) -> *mut T {
-        self.0.load(order)
-    }
-    /// Exchanges the pointer and returns the one before.
-    #[inline]
-    pub fn swap(&self, value: *mut T, order: Ordering) -> *mut T {
-        self.0.swap(value, order)
-    }
-    /// Exchanges the pointer if it is `current`. Errors: the one that was found instead.
-    #[inline]
-    pub fn compare_exchange(
-        &self,
-        current: *mut T,
-        new: *mut T,
-        ok: Ordering,
-        err: Ordering,
-    ) -> Result<*mut T, *mut T> {
-        self.0.compare_exchange(current, new, ok, err)
-    }
+    word!(AtomicPtr: *mut T);
 }

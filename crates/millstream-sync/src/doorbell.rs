@@ -10,9 +10,10 @@
 //!
 //! **Checked by** loom_doorbell.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::deadline::Deadline;
 use crate::lock::record::{self, Boundary};
 use crate::schedule::{self, Point};
 use crate::seam;
@@ -60,19 +61,19 @@ impl Doorbell {
             }
             std::hint::spin_loop();
         }
-        let deadline = timeout.map(|t| Instant::now() + t);
+        let deadline = Deadline::after(timeout);
         while schedule::blocked(Point::Wait) {
             if condition() {
                 return true;
             }
-            if deadline.is_some_and(|d| Instant::now() >= d) {
+            if deadline.passed() {
                 return false;
             }
         }
         self.sleep(deadline, condition)
     }
 
-    fn sleep(&self, deadline: Option<Instant>, mut condition: impl FnMut() -> bool) -> bool {
+    fn sleep(&self, deadline: Deadline, mut condition: impl FnMut() -> bool) -> bool {
         self.sleepers.fetch_add(1, Ordering::Relaxed);
         // ORDER: SeqCst fence so that either the ringer sees this sleeper or this sleeper sees the change; pairs with `ring`.
         fence(Ordering::SeqCst);
@@ -81,7 +82,7 @@ impl Doorbell {
             if condition() {
                 break true;
             }
-            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+            let left = deadline.left();
             if left == Some(Duration::ZERO) {
                 break false;
             }

@@ -1,7 +1,8 @@
 //! The life of a device as one word, and the count of those inside.
 //!
-//! A pass is: look at the state, count up, look again, work, count down by a guard. Closing is: set the state, then wait for the count. Either the
-//! second look sees the close or the closer sees the count.
+//! A pass is: look at the state, count up, look again, work, count down by a guard, look a third time whether somebody waits for that.
+//! Closing is: set the state, then wait for the count. Either the second look sees the close or the closer sees the count; either the
+//! third look sees the close or the closer sees the count gone.
 //!
 //! **Life** `Live` -> `Draining` -> `Closed`; `Faulted` may follow `Live` or `Draining` and leads to `Closed`. Never back.
 //!
@@ -11,9 +12,8 @@
 //!
 //! **Checked by** loom_gate, specs/shutdown_and_flush.
 
-use std::time::{Duration, Instant};
-
 use crate::atomic::{AtomicU32, Ordering, fence};
+use crate::deadline::Deadline;
 use crate::doorbell::Doorbell;
 use crate::schedule::{self, Point};
 use crate::seeded::{self, Bug};
@@ -83,10 +83,16 @@ impl Gate {
 
     /// Goes inside, unless the gate is closed.
     pub fn pass(&self) -> Option<Pass<'_>> {
+        self.pass_with(|| {})
+    }
+
+    /// The same, with `between` called between the first look and the count: where a probe holds the thread.
+    pub fn pass_with(&self, between: impl FnOnce()) -> Option<Pass<'_>> {
         // First look: after the close nobody counts any more, so that the closer's count goes to zero and stays there.
         if self.state() == State::Closed && !seeded::is(Bug::FlushAfterClose) {
             return None;
         }
+        between();
         self.inside.fetch_add(1, Ordering::Relaxed);
         let pass = Pass { gate: self };
         // ORDER: SeqCst fence so that either this look sees the close or the closer sees the count; pairs with the fence in `advance`.
@@ -107,11 +113,11 @@ impl Gate {
     }
 
     /// Closes the gate and waits until nobody is inside or the deadline has passed. Blocks the host. Returns how many are still inside.
-    pub fn close(&self, deadline: Option<Instant>) -> u32 {
+    pub fn close(&self, deadline: impl Into<Deadline>) -> u32 {
+        let deadline = deadline.into();
         self.advance(State::Closed);
-        let timeout: Option<Duration> = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-        self.left.wait_until(timeout, || self.inside() == 0);
-        self.inside()
+        // Counted once more after that, late comers turn back at their second look: they are not inside.
+        if self.left.wait_until(deadline.left(), || self.inside() == 0) { 0 } else { self.inside() }
     }
 }
 
@@ -128,6 +134,8 @@ impl Drop for Pass<'_> {
         }
         // ORDER: Release so that what was done inside is visible to the closer; pairs with the Acquire in `inside`.
         self.gate.inside.fetch_sub(1, Ordering::Release);
+        // ORDER: SeqCst fence so that either this look sees the close or `close` sees the count gone; pairs with the fence in `advance`.
+        fence(Ordering::SeqCst);
         if self.gate.state() >= State::Draining {
             self.gate.left.ring();
         }

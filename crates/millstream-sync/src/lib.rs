@@ -21,9 +21,11 @@ pub mod seeded;
 pub mod slot_set;
 pub mod use_set;
 
+mod deadline;
 mod seam;
 
 pub use bounded_queue::BoundedQueue;
+pub use deadline::Deadline;
 pub use doorbell::{Doorbell, Progress};
 pub use inbox::Inbox;
 pub use owner_word::{OwnedCell, OwnerWord};

@@ -31,8 +31,9 @@ impl OwnerWord {
     /// Takes the word if it is free. Never waits.
     #[inline]
     pub fn try_take(&self) -> Option<Owned<'_>> {
+        // The guard is made only when the word was free: dropping one gives the word back.
         // ORDER: Acquire so that what the last owner did is visible; pairs with the Release in `Owned::drop`.
-        (self.word.swap(TAKEN, Ordering::Acquire) == FREE).then_some(Owned { word: self })
+        (self.word.swap(TAKEN, Ordering::Acquire) == FREE).then(|| Owned { word: self })
     }
 
     /// Whether someone owns it just now.
@@ -87,5 +88,22 @@ impl<T> OwnedCell<T> {
     pub fn value_mut(&mut self) -> &mut T {
         // SAFETY: `&mut self` proves that no owner exists.
         self.value.with_mut(|value| unsafe { &mut *value })
+    }
+}
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_try_leaves_the_word_with_its_owner() {
+        let word = OwnerWord::new();
+        let owned = word.try_take();
+        assert!(owned.is_some());
+        assert!(word.try_take().is_none());
+        assert!(word.is_taken(), "the failed try gave the word away");
+        assert!(word.try_take().is_none());
+        drop(owned);
+        assert!(word.try_take().is_some());
     }
 }

@@ -9,15 +9,16 @@
 //! * `no-lost-wakeup`: at rest nobody sleeps while a slot is free.
 //! * `one-permit-per-slot`: a freed slot grants at most one waiter.
 //! * `permit-passed-on`: a permit granted to a waiter that gives up goes to the next one.
+//! * `oldest-first`: of those asleep the oldest is granted first, and nobody asleep claims without a permit.
 //!
 //! **Locks** `StreamSlots`.
 //!
 //! **Checked by** loom_permits, shuttle_permits, specs/lease_and_permits.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering, fence};
+use crate::deadline::Deadline;
 use crate::lock::levels::{Nothing, StreamSlots};
 use crate::lock::{Held, Level, Lock, MayTake, Signal, record};
 use crate::seeded::{self, Bug};
@@ -95,16 +96,17 @@ impl Permits {
         self.slots.claim_from(first)
     }
 
-    /// Claims a slot, waiting for one until `deadline` (`None`: for ever) and while `open()`. Blocks the host. Errors: [`Denied`].
+    /// Claims a slot, waiting for one until `deadline` and while `open()`. Blocks the host. Errors: [`Denied`].
     pub fn claim_waiting(
         &self,
         held: &mut Held<'_, Nothing>,
-        deadline: Option<Instant>,
+        deadline: impl Into<Deadline>,
         open: impl Fn() -> bool,
     ) -> Result<usize, Denied> {
         if let Some(slot) = self.slots.claim_from(0) {
             return Ok(slot);
         }
+        let deadline = deadline.into();
         self.waits.fetch_add(1, Ordering::Relaxed);
         record::boundary(record::Boundary::HostWait);
         self.waiters.fetch_add(1, Ordering::Relaxed);
@@ -114,28 +116,29 @@ impl Permits {
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
         queue.waiting.push_back(ticket);
+        let mut first_look = true;
         let outcome = loop {
             if !open() {
                 break Err(Denied::Closed);
             }
-            let claimed = if seeded::is(Bug::LostWakeup) && !queue.granted.contains(&ticket) {
-                None
-            } else {
-                self.slots.claim_from(0)
-            };
-            if let Some(slot) = claimed {
+            if !first_look && deadline.passed() {
+                break Err(Denied::TimedOut);
+            }
+            // The first look needs no permit: the slot may have been freed before anybody could see this waiter. From then on only a
+            // permit entitles to a claim, so that who came first is served first.
+            let granted = queue.granted.iter().position(|t| *t == ticket);
+            if (first_look || granted.is_some())
+                && let Some(slot) = self.slots.claim_from(0)
+            {
                 break Ok(slot);
             }
+            first_look = false;
             // The slot of this permit went to a claim that did not wait: stand first again.
-            if let Some(at) = queue.granted.iter().position(|t| *t == ticket) {
+            if let Some(at) = granted {
                 queue.granted.swap_remove(at);
                 queue.waiting.push_front(ticket);
             }
-            let left = match deadline.map(|d| d.saturating_duration_since(Instant::now())) {
-                Some(Duration::ZERO) => break Err(Denied::TimedOut),
-                left => left,
-            };
-            queue = queue.wait(&self.signal, left);
+            queue = queue.wait(&self.signal, deadline.left());
         };
         queue.waiting.retain(|t| *t != ticket);
         let had_permit = match queue.granted.iter().position(|t| *t == ticket) {
