@@ -32,6 +32,32 @@ where
     fn bug(&self) -> Option<String>;
 }
 
+/// What every model's `Config` has: a name, a table, and a place for one of the model's `Bug`s.
+macro_rules! protocol {
+    ($spec:literal) => {
+        impl Config {
+            /// The same configuration with this bug planted.
+            const fn with(self, bug: Bug) -> Self {
+                Self { bug: Some(bug), ..self }
+            }
+
+            fn has(&self, bug: Bug) -> bool {
+                self.bug == Some(bug)
+            }
+        }
+
+        impl $crate::check::Protocol for Config {
+            const SPEC: &'static str = $spec;
+            const CASES: &'static [Case<Self>] = CASES;
+
+            fn bug(&self) -> Option<String> {
+                self.bug.map(|bug| format!("{bug:?}"))
+            }
+        }
+    };
+}
+pub(crate) use protocol;
+
 /// One row of a model's table.
 #[derive(Debug, Clone, Copy)]
 pub struct Case<M> {
@@ -41,6 +67,18 @@ pub struct Case<M> {
     pub config: M,
     /// What must come out.
     pub expected: Expected,
+}
+
+impl<M: Copy> Case<M> {
+    /// A row whose model keeps all its properties over exactly this many states.
+    pub const fn holds(name: &'static str, config: M, states: usize) -> Self {
+        Self { name, config, expected: Expected::Holds { states } }
+    }
+
+    /// A row whose model breaks this property.
+    pub const fn fails(name: &'static str, config: M, property: &'static str) -> Self {
+        Self { name, config, expected: Expected::Fails { property } }
+    }
 }
 
 /// What a row of the table promises.

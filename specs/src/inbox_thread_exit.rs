@@ -18,7 +18,7 @@
 
 use stateright::{Model, Property};
 
-use crate::check::{Case, Expected, Protocol, can_move};
+use crate::check::{Case, can_move, protocol};
 
 /// The bugs that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,28 +72,17 @@ pub enum At {
 /// A state of slots, blocks, threads and the trim.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// Who has the lease of each slot.
-    pub lessee: Vec<Option<usize>>,
-    /// `StrandedInbox`: who had it first.
-    pub first: Vec<Option<usize>>,
-    /// The head of each slot's inbox.
-    pub head: Vec<Option<usize>>,
-    /// The link of each block; cleared when a chain is taken apart.
-    pub link: Vec<Option<usize>>,
-    /// The blocks in each slot's pool, as a mask.
-    pub pool: Vec<u8>,
-    /// Each thread's place.
-    pub at: Vec<At>,
-    /// Each thread's slot while it has a lease.
-    pub slot: Vec<usize>,
-    /// The blocks in each thread's cache, as a mask.
-    pub cache: Vec<u8>,
-    /// The blocks in each thread's hands, as a mask.
-    pub held: Vec<u8>,
-    /// The trim: `Running` between two inboxes, `Gone` after its last pass.
-    pub trim: At,
-    /// The slots that the last pass has yet to visit.
-    pub to_visit: usize,
+    lessee: Vec<Option<usize>>, // who has the lease of each slot
+    first: Vec<Option<usize>>,  // `StrandedInbox`: who had it first
+    head: Vec<Option<usize>>,   // the head of each slot's inbox
+    link: Vec<Option<usize>>,   // the link of each block; cleared when a chain is taken apart
+    pool: Vec<u8>,              // the blocks in each slot's pool, as a mask
+    at: Vec<At>,                // each thread's place
+    slot: Vec<usize>,           // each thread's slot while it has a lease
+    cache: Vec<u8>,             // the blocks in each thread's cache, as a mask
+    held: Vec<u8>,              // the blocks in each thread's hands, as a mask
+    trim: At,                   // the trim: `Running` between two inboxes, `Gone` after its last pass
+    to_visit: usize,            // the slots that the last pass has yet to visit
 }
 
 /// A step.
@@ -154,10 +143,6 @@ impl State {
 }
 
 impl Config {
-    fn has(&self, bug: Bug) -> bool {
-        self.bug == Some(bug)
-    }
-
     fn home(&self, block: usize) -> usize {
         block % self.slots
     }
@@ -173,8 +158,7 @@ impl Config {
                 actions.extend(free.map(|slot| Step::Claim(t, slot)));
             }
             At::Running => {
-                let slot = s.slot[t];
-                if s.cache[t] != 0 || s.pool[slot] != 0 {
+                if s.cache[t] != 0 || s.pool[s.slot[t]] != 0 {
                     actions.push(Step::Allocate(t));
                 }
                 for block in members(s.held[t]) {
@@ -182,7 +166,7 @@ impl Config {
                     let others = (0..self.threads).filter(|other| *other != t && s.at[*other] == At::Running);
                     actions.extend(others.map(|other| Step::Give(t, other, block)));
                 }
-                if self.may_drain(s, slot, Some(t)) {
+                if self.may_drain(s, s.slot[t], Some(t)) {
                     actions.push(Step::Drain(t));
                 }
                 actions.push(Step::Exit(t));
@@ -238,7 +222,7 @@ impl Config {
                     s.at[t] = if s.lessee.contains(&Some(t)) { At::Running } else { At::Late };
                 } else {
                     s.link[block] = None;
-                    s.at[t] = At::Push(block);
+                    s.at[t] = At::Link(block, s.head[home]);
                 }
             }
             At::Took(_, first) => {
@@ -366,34 +350,24 @@ impl Model for Config {
     }
 }
 
-const SMALL: Config = Config { threads: 3, slots: 2, blocks: 3, bug: None };
+const TWO: Config = Config { threads: 2, slots: 1, blocks: 3, bug: None };
+const THREE: Config = Config { threads: 3, slots: 2, ..TWO };
 
-const fn case(name: &'static str, config: Config, expected: Expected) -> Case<Config> {
-    Case { name, config, expected }
-}
-
-const fn fails(name: &'static str, bug: Bug, property: &'static str) -> Case<Config> {
-    case(name, Config { bug: Some(bug), ..SMALL }, Expected::Fails { property })
-}
-
-impl Protocol for Config {
-    const SPEC: &'static str = "inbox_thread_exit";
-    const CASES: &'static [Case<Self>] = CASES;
-
-    fn bug(&self) -> Option<String> {
-        self.bug.map(|bug| format!("{bug:?}"))
-    }
-}
+protocol!("inbox_thread_exit");
 
 /// Every configuration, with what must come out.
 pub const CASES: &[Case<Config>] = &[
-    case("2 threads, 1 slot, 3 blocks", Config { threads: 2, slots: 1, ..SMALL }, Expected::Holds { states: 0 }),
-    case("3 threads, 1 slot, 3 blocks", Config { slots: 1, ..SMALL }, Expected::Holds { states: 0 }),
-    case("3 threads, 2 slots, 3 blocks", SMALL, Expected::Holds { states: 0 }),
-    case("2 threads, 2 slots, 4 blocks", Config { threads: 2, blocks: 4, ..SMALL }, Expected::Holds { states: 0 }),
-    fails("inbox left to its first lessee", Bug::StrandedInbox, "trim-brings-all-home"),
-    fails("push stores without comparing, a block is lost", Bug::PushWithoutCompare, "no-block-lost"),
-    fails("push stores without comparing, a block is twice", Bug::PushWithoutCompare, "no-block-twice"),
-    fails("cache not flushed at exit", Bug::CacheNotFlushed, "no-block-lost"),
-    fails("lease kept at exit", Bug::LeaseKept, "no-deadlock"),
+    Case::holds("2 threads, 1 slot, 3 blocks", TWO, 8_154),
+    Case::holds("3 threads, 1 slot, 3 blocks", Config { slots: 1, ..THREE }, 77_600),
+    Case::holds("3 threads, 2 slots, 3 blocks", THREE, 148_494),
+    Case::holds("2 threads, 2 slots, 4 blocks", Config { slots: 2, blocks: 4, ..TWO }, 102_972),
+    Case::fails("inbox left to its first lessee", THREE.with(Bug::StrandedInbox), "trim-brings-all-home"),
+    Case::fails("push stores without comparing, a block is lost", THREE.with(Bug::PushWithoutCompare), "no-block-lost"),
+    Case::fails(
+        "push stores without comparing, a block is twice",
+        THREE.with(Bug::PushWithoutCompare),
+        "no-block-twice",
+    ),
+    Case::fails("cache not flushed at exit", THREE.with(Bug::CacheNotFlushed), "no-block-lost"),
+    Case::fails("lease kept at exit", THREE.with(Bug::LeaseKept), "no-deadlock"),
 ];

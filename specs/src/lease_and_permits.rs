@@ -12,6 +12,8 @@
 //! - `slot-held-once`: no slot is used by two threads.
 //! - `no-lost-wake-up`: when nobody is under way, no thread sleeps while a slot is free.
 //! - `no-claim-after-close`: no thread uses a slot once the streams are freed, and the mask ends empty.
+//! - `late-arrivals-claim-nothing`: no thread that came to a closed pool takes a bit, not even to undo it; so the
+//!   closer waits for those inside, not for those who go on arriving. Nothing else breaks without the first check.
 //! - `permits-conserved`: every permit granted and not yet used, passed on or dropped is held by one waiter.
 //! - `no-deadlock`: where nothing can move, every thread has gone.
 //!
@@ -19,7 +21,7 @@
 
 use stateright::{Model, Property};
 
-use crate::check::{Case, Expected, Protocol, can_move};
+use crate::check::{Case, can_move, protocol};
 
 /// The bugs that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,6 +32,8 @@ pub enum Bug {
     NoCloseCheckUnderLock,
     /// A waiter whose deadline passed keeps the permit that it was granted meanwhile.
     PermitSwallowed,
+    /// The claim does not look at the state of the pool before it takes a bit.
+    NoFirstStateCheck,
     /// The claim does not look at the state of the pool after it took the bit.
     NoSecondStateCheck,
     /// The release clears the bit a second time.
@@ -48,7 +52,9 @@ pub struct Config {
     /// How often each thread comes.
     pub rounds: u8,
     /// Whether a sleeper's deadline can pass.
-    pub deadlines: bool,
+    pub timed: bool,
+    /// Whether sleepers also look without a permit, as when all are notified; the last time when the deadline passed.
+    pub glances: bool,
     /// Whether somebody closes the pool.
     pub closes: bool,
     /// The planted bug.
@@ -78,7 +84,7 @@ pub enum At {
     Granting,
     /// Found no slot, about to take the lock.
     Enrolling,
-    /// Enrolled, the lock is held, about to look again.
+    /// In the queue, the lock is held, about to look again.
     Rechecking,
     /// In the queue, or granted a permit, or told of the close.
     Asleep,
@@ -113,22 +119,15 @@ pub enum Closer {
 /// A state of the pool and its threads.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// Bit set: the slot is claimed.
-    pub mask: u8,
-    /// The closer, whose first step closes the pool.
-    pub closer: Closer,
-    /// Whether a thread is between its enrolment and its second look.
-    pub locked: bool,
-    /// The queue of waiters, oldest first.
-    pub queue: Vec<usize>,
-    /// Ghost: permits granted less those used, passed on or dropped.
-    pub permits: i8,
-    /// Each thread's place.
-    pub at: Vec<At>,
-    /// Each thread's rounds to go.
-    pub rounds: Vec<u8>,
-    /// Each thread's wake-up.
-    pub wake: Vec<Wake>,
+    mask: u8,          // bit set: the slot is claimed
+    closer: Closer,    // the closer, whose first step closes the pool
+    locked: bool,      // whether a thread is between its enrolment and its second look
+    queue: Vec<usize>, // the queue of waiters, oldest first
+    permits: i8,       // ghost: permits granted less those used, passed on or dropped
+    at: Vec<At>,       // each thread's place
+    late: Vec<bool>,   // ghost: whether each thread came when the pool was closed
+    rounds: Vec<u8>,   // each thread's rounds to go
+    wake: Vec<Wake>,   // each thread's wake-up
 }
 
 /// A step.
@@ -136,6 +135,8 @@ pub struct State {
 pub enum Step {
     /// The thread goes on.
     Go(usize),
+    /// The sleeper wakes without a permit, and takes the lock to look again.
+    Glance(usize),
     /// The sleeper's deadline passes.
     Deadline(usize),
     /// The closer goes on.
@@ -151,6 +152,16 @@ impl State {
         self.closer != Closer::Live
     }
 
+    /// Nobody has a step that depends neither on a user's will nor on time.
+    fn is_at_rest(&self) -> bool {
+        let rests = |(at, wake): (&At, &Wake)| match at {
+            At::Away | At::Using(_) => true,
+            At::Asleep => *wake == Wake::No,
+            _ => false,
+        };
+        self.closer != Closer::Waking && self.at.iter().zip(&self.wake).all(rests)
+    }
+
     /// Grants a permit to the oldest waiter; without one it is dropped.
     fn grant(&mut self) {
         if !self.queue.is_empty() {
@@ -161,15 +172,12 @@ impl State {
     }
 
     fn go_away(&mut self, thread: usize) {
+        self.late[thread] = false;
         self.at[thread] = At::Away;
     }
 }
 
 impl Config {
-    fn has(&self, bug: Bug) -> bool {
-        self.bug == Some(bug)
-    }
-
     fn can_go(&self, state: &State, thread: usize) -> bool {
         match state.at[thread] {
             At::Away => state.rounds[thread] > 0,
@@ -179,22 +187,14 @@ impl Config {
         }
     }
 
-    /// Under way: has a step that neither depends on the user's will nor on time.
-    fn is_under_way(&self, state: &State, thread: usize) -> bool {
-        match state.at[thread] {
-            At::Away | At::Using(_) => false,
-            At::Asleep => state.wake[thread] != Wake::No,
-            _ => true,
-        }
-    }
-
     fn go(&self, s: &mut State, t: usize) {
         match s.at[t] {
             At::Away => {
                 s.rounds[t] -= 1;
+                s.late[t] = s.is_closed();
                 s.at[t] = At::Checking;
             }
-            At::Checking if s.is_closed() => s.go_away(t),
+            At::Checking if s.is_closed() && !self.has(Bug::NoFirstStateCheck) => s.go_away(t),
             At::Checking => s.at[t] = At::Claiming,
             At::Claiming => match s.free_slot(self.slots) {
                 None => s.at[t] = At::Enrolling,
@@ -216,8 +216,8 @@ impl Config {
             At::Using(slot) => s.at[t] = At::Clearing(slot, false),
             At::Clearing(slot, again) => {
                 s.mask &= !(1 << slot);
-                let twice = self.has(Bug::DoubleReturn) && !again;
-                s.at[t] = if twice { At::Clearing(slot, true) } else { At::Cleared };
+                let is_last = again || !self.has(Bug::DoubleReturn);
+                s.at[t] = if is_last { At::Cleared } else { At::Clearing(slot, true) };
             }
             At::Cleared if s.queue.is_empty() => s.go_away(t),
             At::Cleared => s.at[t] = At::Granting,
@@ -235,8 +235,7 @@ impl Config {
                 if s.wake[t] == Wake::Permit {
                     s.permits -= 1;
                 }
-                s.wake[t] = Wake::No;
-                s.at[t] = At::Checking;
+                (s.wake[t], s.at[t]) = (Wake::No, At::Checking);
             }
             At::Leaving => self.leave(s, t),
         }
@@ -244,9 +243,8 @@ impl Config {
 
     /// The second look, with the lock held: leave the queue if there is reason to, else sleep.
     fn recheck(&self, s: &mut State, t: usize) {
-        let closed = s.is_closed() && !self.has(Bug::NoCloseCheckUnderLock);
         s.locked = false;
-        if closed || s.free_slot(self.slots).is_some() {
+        if (s.is_closed() && !self.has(Bug::NoCloseCheckUnderLock)) || s.free_slot(self.slots).is_some() {
             s.queue.retain(|waiter| *waiter != t);
             s.at[t] = At::Checking;
         } else {
@@ -254,36 +252,36 @@ impl Config {
         }
     }
 
-    /// A passed deadline, under the lock: a permit granted meanwhile goes to the next waiter.
+    /// A passed deadline, under the lock: a permit granted meanwhile goes to the next waiter, or is used or
+    /// void after a last glance: no slot was free then, and whoever frees one grants a new permit.
     fn leave(&self, s: &mut State, t: usize) {
+        let permit = std::mem::replace(&mut s.wake[t], Wake::No) == Wake::Permit && !self.has(Bug::PermitSwallowed);
         s.queue.retain(|waiter| *waiter != t);
-        if s.wake[t] == Wake::Permit && !self.has(Bug::PermitSwallowed) {
-            s.permits -= 1;
+        s.permits -= i8::from(permit);
+        if permit && !self.glances {
             s.grant();
         }
-        s.wake[t] = Wake::No;
         s.go_away(t);
+        if let (true, Some(slot)) = (self.glances, s.free_slot(self.slots)) {
+            s.mask |= 1 << slot;
+            s.at[t] = At::Verifying(slot);
+        }
+    }
+
+    /// Where the closer goes next, if it can.
+    fn closing(&self, s: &State) -> Option<Closer> {
+        match s.closer {
+            Closer::Live if self.closes => Some(Closer::Waking),
+            Closer::Waking if !s.locked => Some(Closer::Waiting),
+            Closer::Waiting if s.mask == 0 => Some(Closer::Freed),
+            _ => None,
+        }
     }
 
     fn close(&self, s: &mut State) {
-        match s.closer {
-            Closer::Live => s.closer = Closer::Waking,
-            Closer::Waking => {
-                for waiter in std::mem::take(&mut s.queue) {
-                    s.wake[waiter] = Wake::Closed;
-                }
-                s.closer = Closer::Waiting;
-            }
-            Closer::Waiting | Closer::Freed => s.closer = Closer::Freed,
-        }
-    }
-
-    fn can_close(&self, s: &State) -> bool {
-        match s.closer {
-            Closer::Live => self.closes,
-            Closer::Waking => !s.locked,
-            Closer::Waiting => s.mask == 0,
-            Closer::Freed => false,
+        s.closer = self.closing(s).unwrap_or(s.closer);
+        if s.closer == Closer::Waiting {
+            std::mem::take(&mut s.queue).into_iter().for_each(|waiter| s.wake[waiter] = Wake::Closed);
         }
     }
 }
@@ -300,6 +298,7 @@ impl Model for Config {
             queue: Vec::new(),
             permits: 0,
             at: vec![At::Away; self.threads],
+            late: vec![false; self.threads],
             rounds: vec![self.rounds; self.threads],
             wake: vec![Wake::No; self.threads],
         }]
@@ -310,11 +309,14 @@ impl Model for Config {
             if self.can_go(state, thread) {
                 actions.push(Step::Go(thread));
             }
-            if self.deadlines && state.at[thread] == At::Asleep {
+            if self.glances && !state.locked && state.at[thread] == At::Asleep && state.wake[thread] == Wake::No {
+                actions.push(Step::Glance(thread));
+            }
+            if self.timed && state.at[thread] == At::Asleep {
                 actions.push(Step::Deadline(thread));
             }
         }
-        if self.can_close(state) {
+        if self.closing(state).is_some() {
             actions.push(Step::Close);
         }
     }
@@ -323,6 +325,7 @@ impl Model for Config {
         let mut state = last.clone();
         match step {
             Step::Go(thread) => self.go(&mut state, thread),
+            Step::Glance(thread) => (state.locked, state.at[thread]) = (true, At::Rechecking),
             Step::Deadline(thread) => state.at[thread] = At::Leaving,
             Step::Close => self.close(&mut state),
         }
@@ -332,20 +335,15 @@ impl Model for Config {
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
             Property::always("slot-held-once", |_, s: &State| {
-                let used = |at: &At| matches!(at, At::Using(_));
-                (0..s.at.len()).all(|a| (0..a).all(|b| !used(&s.at[a]) || s.at[a] != s.at[b]))
+                (0..s.at.len()).all(|a| !matches!(s.at[a], At::Using(_)) || !s.at[..a].contains(&s.at[a]))
             }),
             Property::always("no-lost-wake-up", |m: &Self, s: &State| {
-                let at_rest = (0..m.threads).all(|thread| !m.is_under_way(s, thread));
-                let sleeper = s.at.contains(&At::Asleep);
-                !(at_rest && sleeper && s.closer != Closer::Waking && s.free_slot(m.slots).is_some())
+                !(s.is_at_rest() && s.at.contains(&At::Asleep) && s.free_slot(m.slots).is_some())
             }),
             Property::always("permits-conserved", |_, s: &State| {
                 s.permits == s.wake.iter().filter(|wake| **wake == Wake::Permit).count() as i8
             }),
-            Property::always("no-deadlock", |m: &Self, s: &State| {
-                can_move(m, s) || s.at.iter().all(|at| *at == At::Away)
-            }),
+            Property::always("no-deadlock", |m: &Self, s| can_move(m, s) || s.at.iter().all(|at| *at == At::Away)),
             Property::sometimes("a permit is granted", |_, s: &State| s.wake.contains(&Wake::Permit)),
         ];
         if self.closes {
@@ -353,87 +351,48 @@ impl Model for Config {
                 let used = s.at.iter().any(|at| matches!(at, At::Using(_)));
                 !(s.closer == Closer::Freed && used) && (can_move(m, s) || s.mask == 0)
             }));
+            properties.push(Property::always("late-arrivals-claim-nothing", |_, s: &State| {
+                !s.at.iter().zip(&s.late).any(|(at, late)| *late && matches!(at, At::Verifying(_)))
+            }));
             properties.push(Property::sometimes("a claim is undone", |_, s: &State| {
                 s.is_closed() && s.at.iter().any(|at| matches!(at, At::Clearing(_, true)))
             }));
         }
-        if self.deadlines {
-            properties.push(Property::sometimes(
-                "a deadline passes with a permit granted and another asleep",
-                |_, s: &State| {
-                    let late = |thread: usize| s.at[thread] == At::Leaving && s.wake[thread] == Wake::Permit;
-                    (0..s.at.len()).any(late) && !s.queue.is_empty()
-                },
-            ));
+        if self.timed && !self.glances {
+            properties.push(Property::sometimes("a permit is about to be passed on", |_, s: &State| {
+                let is_late = |(at, wake): (&At, &Wake)| *at == At::Leaving && *wake == Wake::Permit;
+                s.at.iter().zip(&s.wake).any(is_late) && !s.queue.is_empty()
+            }));
         }
         properties
     }
 }
 
-const QUIET: Config = Config { threads: 3, slots: 2, rounds: 2, deadlines: false, closes: false, bug: None };
+const QUIET: Config =
+    Config { threads: 3, slots: 2, rounds: 2, timed: false, glances: false, closes: false, bug: None };
 const SCARCE: Config = Config { slots: 1, rounds: 1, ..QUIET };
+const TIMED: Config = Config { timed: true, ..SCARCE };
+const CLOSING: Config = Config { closes: true, ..SCARCE };
+const FULL: Config = Config { threads: 4, slots: 2, timed: true, ..CLOSING };
 
-const fn broken_by(bug: Bug, config: Config) -> Config {
-    Config { bug: Some(bug), ..config }
-}
-
-const fn case(name: &'static str, config: Config, expected: Expected) -> Case<Config> {
-    Case { name, config, expected }
-}
-
-const fn fails(name: &'static str, bug: Bug, config: Config, property: &'static str) -> Case<Config> {
-    case(name, broken_by(bug, config), Expected::Fails { property })
-}
-
-impl Protocol for Config {
-    const SPEC: &'static str = "lease_and_permits";
-    const CASES: &'static [Case<Self>] = CASES;
-
-    fn bug(&self) -> Option<String> {
-        self.bug.map(|bug| format!("{bug:?}"))
-    }
-}
+protocol!("lease_and_permits");
 
 /// Every configuration, with what must come out.
 pub const CASES: &[Case<Config>] = &[
-    case("3 threads, 2 slots, 2 rounds", QUIET, Expected::Holds { states: 0 }),
-    case(
-        "3 threads, 1 slot, 2 rounds, deadlines",
-        Config { deadlines: true, rounds: 2, ..SCARCE },
-        Expected::Holds { states: 0 },
-    ),
-    case(
-        "4 threads, 1 slot, deadlines",
-        Config { threads: 4, deadlines: true, ..SCARCE },
-        Expected::Holds { states: 0 },
-    ),
-    case("3 threads, 1 slot, close", Config { closes: true, ..SCARCE }, Expected::Holds { states: 0 }),
-    case(
-        "4 threads, 2 slots, deadlines, close",
-        Config { threads: 4, slots: 2, deadlines: true, closes: true, ..SCARCE },
-        Expected::Holds { states: 0 },
-    ),
-    fails("no re-check under the lock", Bug::NoRecheckUnderLock, QUIET, "no-lost-wake-up"),
-    fails("no re-check under the lock, for ever", Bug::NoRecheckUnderLock, SCARCE, "no-deadlock"),
-    fails(
-        "close not seen under the lock",
-        Bug::NoCloseCheckUnderLock,
-        Config { closes: true, ..SCARCE },
-        "no-deadlock",
-    ),
-    fails(
-        "permit swallowed, a waiter sleeps on",
-        Bug::PermitSwallowed,
-        Config { deadlines: true, ..SCARCE },
-        "no-lost-wake-up",
-    ),
-    fails(
-        "permit swallowed, the sum is wrong",
-        Bug::PermitSwallowed,
-        Config { deadlines: true, ..SCARCE },
-        "permits-conserved",
-    ),
-    fails("no second state check", Bug::NoSecondStateCheck, Config { closes: true, ..SCARCE }, "no-claim-after-close"),
-    fails("lease returned twice", Bug::DoubleReturn, SCARCE, "slot-held-once"),
-    fails("load and store for the claim", Bug::LoadThenStore, SCARCE, "slot-held-once"),
+    Case::holds("3 threads, 2 slots, 2 rounds", QUIET, 13_641),
+    Case::holds("3 threads, 1 slot, 2 rounds, deadlines", Config { rounds: 2, ..TIMED }, 16_299),
+    Case::holds("4 threads, 1 slot, deadlines", Config { threads: 4, ..TIMED }, 24_877),
+    Case::holds("4 threads, 1 slot, deadlines, glances", Config { threads: 4, glances: true, ..TIMED }, 27_613),
+    Case::holds("3 threads, 1 slot, close", CLOSING, 6_431),
+    Case::holds("4 threads, 2 slots, deadlines, close", FULL, 169_225),
+    Case::holds("4 threads, 2 slots, deadlines, glances, close", Config { glances: true, ..FULL }, 171_961),
+    Case::fails("no re-check under the lock", QUIET.with(Bug::NoRecheckUnderLock), "no-lost-wake-up"),
+    Case::fails("no re-check under the lock, for ever", SCARCE.with(Bug::NoRecheckUnderLock), "no-deadlock"),
+    Case::fails("close not seen under the lock", CLOSING.with(Bug::NoCloseCheckUnderLock), "no-deadlock"),
+    Case::fails("permit swallowed, a waiter sleeps on", TIMED.with(Bug::PermitSwallowed), "no-lost-wake-up"),
+    Case::fails("permit swallowed, the sum is wrong", TIMED.with(Bug::PermitSwallowed), "permits-conserved"),
+    Case::fails("no first state check", CLOSING.with(Bug::NoFirstStateCheck), "late-arrivals-claim-nothing"),
+    Case::fails("no second state check", CLOSING.with(Bug::NoSecondStateCheck), "no-claim-after-close"),
+    Case::fails("lease returned twice", SCARCE.with(Bug::DoubleReturn), "slot-held-once"),
+    Case::fails("load and store for the claim", SCARCE.with(Bug::LoadThenStore), "slot-held-once"),
 ];

@@ -5,8 +5,8 @@
 //! the pool (`inbox_thread_exit`), the submissions that shutdown waits for too, the draining of streams, buffers that
 //! outlive the device, or the exit hook.
 //!
-//! **Life** of the device: live, draining (flushes are refused from here on), closed, memory released. A passed
-//! deadline is reported and releases nothing; the reaper goes on waiting.
+//! **Life** of the device: live; draining (new work is refused, flushes are not); closed, the gate is shut; memory
+//! released, once the count was 0 after that. A passed deadline is reported and releases nothing; the reaper waits on.
 //!
 //! **Why two alive checks.** The second keeps a flush from the pool that is being released. The first is harmless to
 //! drop as far as memory goes, and one case pins that; what it keeps is that the count can only fall once the gate is shut,
@@ -24,7 +24,7 @@
 
 use stateright::{Model, Property};
 
-use crate::check::{Case, Expected, Protocol, can_move};
+use crate::check::{Case, can_move, protocol};
 
 /// The bugs that can be planted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +41,8 @@ pub enum Bug {
     RefusalNotReported,
     /// The flush looks, but takes any state for alive.
     FlushAfterClose,
+    /// Shutdown waits for the count while draining, and shuts the gate after that.
+    WaitBeforeClose,
     /// A passed deadline releases the memory all the same.
     DeadlineReleases,
     /// Shutdown begins with a store in place of a compare-and-swap.
@@ -67,13 +69,13 @@ pub struct Config {
 }
 
 /// The device's state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Phase {
-    /// Flushes are welcome.
+    /// Everything is welcome.
     Live,
-    /// The gate is shut.
+    /// Only flushes are welcome.
     Draining,
-    /// Done.
+    /// The gate is shut.
     Closed,
 }
 
@@ -103,11 +105,11 @@ pub enum Closing {
     No,
     /// `ShutdownTwice`: saw the device live, about to store.
     Storing,
-    /// Shut the gate; waits for the count to be 0.
-    Waiting,
-    /// Saw 0, or the deadline's bug; about to store `Closed`.
+    /// Draining, about to store `Closed`.
     Storable,
-    /// Stored `Closed`; about to release the memory.
+    /// Waits for the count to be 0.
+    Waiting,
+    /// About to release the memory.
     Releasing,
     /// Found another at it; waits for it to end.
     Following,
@@ -118,28 +120,17 @@ pub enum Closing {
 /// A state of the gate, the flushes and the shutdowns.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct State {
-    /// The device's state.
-    pub phase: Phase,
-    /// Flushes in progress.
-    pub count: u8,
-    /// How often the memory was released.
-    pub released: u8,
-    /// Whether a shutdown reported flushes still in progress at its deadline.
-    pub overdue: bool,
-    /// Each thread's place.
-    pub at: Vec<At>,
-    /// Whether each thread's flush arrived when the gate was shut.
-    pub late: Vec<bool>,
-    /// Each thread's flushes to go.
-    pub to_go: Vec<u8>,
-    /// Bytes in caches.
-    pub cached: u8,
-    /// Bytes in the pool.
-    pub pooled: u8,
-    /// Bytes reported as stranded.
-    pub stranded: u8,
-    /// Each shutdown's place.
-    pub closing: Vec<Closing>,
+    phase: Phase,          // the device's state
+    count: u8,             // flushes in progress
+    released: u8,          // how often the memory was released
+    overdue: bool,         // whether a shutdown reported flushes still in progress at its deadline
+    at: Vec<At>,           // each thread's place
+    late: Vec<bool>,       // whether each thread's flush arrived when the gate was shut
+    to_go: Vec<u8>,        // each thread's flushes to go
+    cached: u8,            // bytes in caches
+    pooled: u8,            // bytes in the pool
+    stranded: u8,          // bytes reported as stranded
+    closing: Vec<Closing>, // each shutdown's place
 }
 
 /// A step.
@@ -163,12 +154,8 @@ impl State {
 }
 
 impl Config {
-    fn has(&self, bug: Bug) -> bool {
-        self.bug == Some(bug)
-    }
-
     fn is_alive(&self, s: &State) -> bool {
-        s.phase == Phase::Live || self.has(Bug::FlushAfterClose)
+        s.phase != Phase::Closed || self.has(Bug::FlushAfterClose)
     }
 
     /// The flush is turned away: its bytes are reported.
@@ -184,7 +171,7 @@ impl Config {
         match s.at[t] {
             At::Outside => {
                 s.to_go[t] -= 1;
-                s.late[t] = self.watches_arrivals && s.phase != Phase::Live;
+                s.late[t] = self.watches_arrivals && s.phase == Phase::Closed;
                 s.at[t] = if self.has(Bug::NoFirstCheck) { At::Entering } else { At::Arrived };
             }
             At::Arrived if self.is_alive(s) => s.at[t] = At::Entering,
@@ -234,18 +221,20 @@ impl Config {
     }
 
     fn shut_down(&self, s: &mut State, c: usize) {
+        let waits_first = self.has(Bug::WaitBeforeClose);
         s.closing[c] = match s.closing[c] {
             Closing::No if s.phase != Phase::Live => Closing::Following,
             Closing::No if self.has(Bug::ShutdownTwice) => Closing::Storing,
             Closing::No | Closing::Storing => {
-                s.phase = Phase::Draining;
-                Closing::Waiting
+                s.phase = s.phase.max(Phase::Draining);
+                if waits_first { Closing::Waiting } else { Closing::Storable }
             }
-            Closing::Waiting => Closing::Storable,
             Closing::Storable => {
                 s.phase = Phase::Closed;
-                Closing::Releasing
+                if waits_first { Closing::Releasing } else { Closing::Waiting }
             }
+            Closing::Waiting if waits_first => Closing::Storable,
+            Closing::Waiting => Closing::Releasing,
             Closing::Releasing => {
                 s.released += 1;
                 Closing::Returned
@@ -257,7 +246,7 @@ impl Config {
     fn can_shut_down(&self, s: &State, c: usize) -> bool {
         match s.closing[c] {
             Closing::Waiting => s.count == 0,
-            Closing::Following => s.phase == Phase::Closed,
+            Closing::Following => s.released > 0,
             Closing::Returned => false,
             _ => true,
         }
@@ -266,7 +255,7 @@ impl Config {
     fn pass_deadline(&self, s: &mut State, c: usize) {
         s.overdue = true;
         if self.has(Bug::DeadlineReleases) {
-            s.closing[c] = Closing::Storable;
+            s.closing[c] = Closing::Releasing;
         }
     }
 }
@@ -336,7 +325,7 @@ impl Model for Config {
                 can_move(m, s) || s.closing.iter().all(|closing| *closing == Closing::Returned)
             }),
             Property::sometimes("the second look refuses a flush", |_, s: &State| {
-                s.phase != Phase::Live && s.at.contains(&At::Counted)
+                s.phase == Phase::Closed && s.at.contains(&At::Counted)
             }),
         ];
         if self.watches_arrivals {
@@ -357,53 +346,31 @@ impl Model for Config {
     }
 }
 
-const SMALL: Config =
-    Config { threads: 2, flushes: 2, shutdowns: 1, panics: false, deadlines: false, watches_arrivals: true, bug: None };
-const UNWINDING: Config = Config { panics: true, ..SMALL };
-const FULL: Config = Config { threads: 3, shutdowns: 2, panics: true, deadlines: true, ..SMALL };
+const LONE: Config = Config { threads: 2, flushes: 2, shutdowns: 1, ..FULL };
+const UNWINDING: Config = Config { deadlines: false, ..LONE };
+const QUIET: Config = Config { panics: false, ..UNWINDING };
+const TIMED: Config = Config { panics: false, ..LONE };
+const TWICE: Config = Config { shutdowns: 2, ..QUIET };
+const UNWATCHED: Config = Config { watches_arrivals: false, ..FULL };
+const FULL: Config =
+    Config { threads: 3, flushes: 2, shutdowns: 2, panics: true, deadlines: true, watches_arrivals: true, bug: None };
 
-const fn case(name: &'static str, config: Config, expected: Expected) -> Case<Config> {
-    Case { name, config, expected }
-}
-
-const fn fails(name: &'static str, bug: Bug, config: Config, property: &'static str) -> Case<Config> {
-    case(name, Config { bug: Some(bug), ..config }, Expected::Fails { property })
-}
-
-impl Protocol for Config {
-    const SPEC: &'static str = "shutdown_and_flush";
-    const CASES: &'static [Case<Self>] = CASES;
-
-    fn bug(&self) -> Option<String> {
-        self.bug.map(|bug| format!("{bug:?}"))
-    }
-}
-
-const UNWATCHED: Config = Config { watches_arrivals: false, bug: Some(Bug::NoFirstCheck), ..FULL };
+protocol!("shutdown_and_flush");
 
 /// Every configuration, with what must come out.
 pub const CASES: &[Case<Config>] = &[
-    case("2 threads, 2 flushes", SMALL, Expected::Holds { states: 0 }),
-    case("2 threads, 2 flushes, panics", UNWINDING, Expected::Holds { states: 0 }),
-    case("3 threads, 2 flushes, panics, deadlines, 2 shutdowns", FULL, Expected::Holds { states: 0 }),
-    case("first check dropped is harmless to memory", UNWATCHED, Expected::Holds { states: 0 }),
-    fails(
-        "first check dropped, late arrivals hold the shutdown",
-        Bug::NoFirstCheck,
-        SMALL,
-        "late-arrivals-are-not-counted",
-    ),
-    fails("second check dropped", Bug::NoSecondCheck, SMALL, "no-touch-after-release"),
-    fails("count kept on unwind", Bug::CountKeptOnUnwind, UNWINDING, "count-returns-to-zero"),
-    fails("count kept on unwind, shutdown waits for ever", Bug::CountKeptOnUnwind, UNWINDING, "no-deadlock"),
-    fails("bytes forgotten on unwind", Bug::BytesForgottenOnUnwind, UNWINDING, "no-bytes-lost"),
-    fails("refused flush not reported", Bug::RefusalNotReported, SMALL, "no-bytes-lost"),
-    fails("flush after close", Bug::FlushAfterClose, SMALL, "no-touch-after-release"),
-    fails(
-        "deadline releases under a flush",
-        Bug::DeadlineReleases,
-        Config { deadlines: true, ..SMALL },
-        "no-touch-after-release",
-    ),
-    fails("two shutdowns at once", Bug::ShutdownTwice, Config { shutdowns: 2, ..SMALL }, "released-once"),
+    Case::holds("2 threads, 2 flushes", QUIET, 1_289),
+    Case::holds("2 threads, 2 flushes, panics", UNWINDING, 2_561),
+    Case::holds("3 threads, 2 flushes, panics, deadlines, 2 shutdowns", FULL, 267_562),
+    Case::holds("no first check, harmless to memory", UNWATCHED.with(Bug::NoFirstCheck), 133_229),
+    Case::fails("no first check, arrivals", QUIET.with(Bug::NoFirstCheck), "late-arrivals-are-not-counted"),
+    Case::fails("no second check", QUIET.with(Bug::NoSecondCheck), "no-touch-after-release"),
+    Case::fails("count kept on unwind", UNWINDING.with(Bug::CountKeptOnUnwind), "count-returns-to-zero"),
+    Case::fails("count kept on unwind, for ever", UNWINDING.with(Bug::CountKeptOnUnwind), "no-deadlock"),
+    Case::fails("bytes forgotten on unwind", UNWINDING.with(Bug::BytesForgottenOnUnwind), "no-bytes-lost"),
+    Case::fails("refused flush not reported", QUIET.with(Bug::RefusalNotReported), "no-bytes-lost"),
+    Case::fails("flush after close", QUIET.with(Bug::FlushAfterClose), "no-touch-after-release"),
+    Case::fails("count awaited before the gate is shut", QUIET.with(Bug::WaitBeforeClose), "no-touch-after-release"),
+    Case::fails("deadline releases under a flush", TIMED.with(Bug::DeadlineReleases), "no-touch-after-release"),
+    Case::fails("two shutdowns at once", TWICE.with(Bug::ShutdownTwice), "released-once"),
 ];
