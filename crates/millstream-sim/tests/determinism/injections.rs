@@ -1,0 +1,82 @@
+//! What is injected happens, once and as told.
+
+use millstream_hal::{Access, Backend, Error, EventStatus, Kernel, Launch, Operand};
+use millstream_sim::{Injections, SimBackend, SimOptions};
+
+fn sim(injections: Injections) -> SimBackend {
+    SimBackend::new(SimOptions { injections, ..SimOptions::new(3) })
+}
+
+#[test]
+fn the_third_allocation_finds_no_memory_and_the_fourth_does() {
+    let sim = sim(Injections { out_of_memory_at: Some(3), ..Injections::default() });
+    let worked: Vec<bool> = (0..4).map(|_| sim.allocate_segment(256).is_ok()).collect();
+    assert_eq!(worked, [true, true, false, true]);
+    assert!(sim.trace().contains("out of memory"));
+}
+
+#[test]
+fn random_allocations_find_no_memory() {
+    let sim = sim(Injections { out_of_memory_once_in: Some(4), ..Injections::default() });
+    let failed = (0..400).filter(|_| sim.allocate_segment(256).is_err()).count();
+    assert!((50..150).contains(&failed), "{failed}");
+}
+
+#[test]
+fn a_lost_device_keeps_the_truth_about_what_was_done_and_answers_fault_to_the_rest() {
+    let sim = sim(Injections { lost_at_launch: Some(2), ..Injections::default() });
+    let segment = sim.allocate_segment(256).unwrap();
+    let stream = sim.create_stream().unwrap();
+    let out = Operand { ptr: segment.base, bytes: 4, access: Access::Write, staging: false };
+    let fill = |seq| sim.launch(stream, &Launch::new(Kernel::Fill { elements: 1, value: 1.0 }, seq, &[out]));
+    let (done, lost) = (sim.create_event(false).unwrap(), sim.create_event(false).unwrap());
+    fill(1).unwrap();
+    sim.record(stream, done, 1).unwrap();
+    assert_eq!(sim.synchronize(done, None).unwrap(), EventStatus::Done);
+    assert_eq!(sim.fault(), None);
+    fill(2).unwrap();
+    let _ = sim.record(stream, lost, 2);
+    assert!(matches!(
+        sim.synchronize(lost, None),
+        Err(Error::Fault { seq: 2, kernel: "fill", .. } | Error::NotRecorded { .. })
+    ));
+    assert_eq!(sim.fault().map(|f| (f.stream, f.seq)), Some((stream, 2)));
+    assert_eq!(sim.query(done).unwrap(), EventStatus::Done);
+    assert!(matches!(fill(3), Err(Error::Fault { .. })));
+    assert!(matches!(sim.allocate_segment(256), Err(Error::Fault { .. })));
+    sim.release_segment(segment);
+    sim.destroy_stream(stream);
+    assert_eq!(sim.findings(), []);
+}
+
+#[test]
+fn a_slow_event_answers_pending_though_its_work_is_done_but_not_for_ever() {
+    let sim = sim(Injections { slow_events_max: 50, ..Injections::default() });
+    let stream = sim.create_stream().unwrap();
+    let mut most = 0;
+    for seq in 1..50 {
+        let event = sim.create_event(false).unwrap();
+        sim.record(stream, event, seq).unwrap();
+        while sim.queued() > 0 {
+            sim.drive(stream);
+            let _ = sim.query(event);
+        }
+        let pending = (0..).take_while(|_| sim.query(event).unwrap() == EventStatus::Pending).count();
+        most = most.max(pending);
+    }
+    assert!((10..=50).contains(&most), "{most}");
+}
+
+#[test]
+fn streams_and_events_are_refused_at_their_limit_and_there_again_after_one_ends() {
+    let sim = sim(Injections { streams_max: Some(2), events_max: Some(1), ..Injections::default() });
+    let first = sim.create_stream().unwrap();
+    sim.create_stream().unwrap();
+    assert!(matches!(sim.create_stream(), Err(Error::Exhausted { what: "streams", limit: 2 })));
+    sim.destroy_stream(first);
+    sim.create_stream().unwrap();
+    let event = sim.create_event(false).unwrap();
+    assert!(matches!(sim.create_event(false), Err(Error::Exhausted { what: "events", limit: 1 })));
+    sim.destroy_event(event);
+    sim.create_event(false).unwrap();
+}
