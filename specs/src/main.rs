@@ -32,6 +32,10 @@ fn main() -> ExitCode {
             print_line(case, arguments.trace);
         }
     });
+    if report.cases.is_empty() {
+        eprintln!("specs: no case contains {:?}", arguments.only);
+        return ExitCode::FAILURE;
+    }
     let deviations = report.cases.iter().filter(|case| !case.ok).count();
     if !arguments.json {
         println!(
@@ -42,7 +46,7 @@ fn main() -> ExitCode {
             if deviations == 0 { "all as expected".to_owned() } else { format!("{deviations} deviate") },
         );
     }
-    if deviations == 0 && !report.cases.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if deviations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn print_json(case: &CaseReport) {
