@@ -1,5 +1,7 @@
 //! The ledger under damage, crashes and two writers.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
+
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;

@@ -98,7 +98,7 @@ fn findings(round: &Round) -> Markup {
             html! { strong { (finding.id) } },
             html! { (finding.attempt) },
             html! { (finding.text) },
-            html! { code { (finding.location) } },
+            location(&finding.location),
             html! { code { (finding.replay) } },
         ]
     });
@@ -117,8 +117,8 @@ fn section(number: usize, attempt: &Attempt, round: &Round) -> Markup {
         section.card {
             p.eyebrow { "Attempt " (number) " · " (format!("{:.1} s", attempt.seconds)) }
             h2 { (attempt.title) }
-            p.outcome class=(mood(&attempt.result)) {
-                strong { (attempt.result) } " " (wording::attempt_result(attempt))
+            p class=(outcome(&attempt.result)) {
+                strong { (attempt.result) } " " (wording::attempt_detail(attempt))
             }
             (list("Methods used", &attempt.methods))
             (patterns(attempt))
@@ -134,7 +134,7 @@ fn patterns(attempt: &Attempt) -> Markup {
     let rows = attempt.patterns.iter().map(|pattern| {
         [
             html! { strong { (pattern.pattern) } },
-            html! { code { (pattern.location) } },
+            location(&pattern.location),
             html! { (pattern.mechanism) },
             html! {
                 @if pattern.probes.is_empty() { (badge("off", "Not reached")) }
@@ -169,7 +169,7 @@ fn locks(attempt: &Attempt) -> Markup {
             SiteStatus::NotReached => "off",
         };
         [
-            html! { code { (site.location) } },
+            location(&site.location),
             html! { (site.pattern) },
             html! { span.number { (thousands(site.seen)) } },
             badge(class, &site.status.to_string()),
@@ -247,7 +247,7 @@ fn closing(round: &Round) -> Markup {
                 p.faint { "Operations per second. Disc: clean; square: findings; ring: incomplete." }
             }
         }
-        section.card { h2 { "Not covered" } ul { @for item in &round.not_covered { li { (item) } } } }
+        section.card { h2 { "Not covered" } ul { @for item in wording::not_covered(round) { li { (item) } } } }
         section.card {
             h2 { "Conclusion" }
             ol {
@@ -256,7 +256,7 @@ fn closing(round: &Round) -> Markup {
                     li { strong { (label) } ": " (text) }
                 }
             }
-            p.outcome class=(mood(&round.result)) { strong { (strong) } (rest) }
+            p class=(outcome(&round.result)) { strong { (strong) } (rest) }
         }
         section.card {
             h2 { "Subject and replay" }
@@ -284,6 +284,19 @@ fn table<const N: usize>(caption: &str, headings: [&str; N], rows: Vec<[Markup; 
 
 fn badge(class: &str, text: &str) -> Markup {
     html! { span class=(format!("badge {class}")) { (text) } }
+}
+
+/// A path that may break after its slashes and before its line, and nowhere else.
+fn location(text: &str) -> Markup {
+    html! {
+        code.location {
+            @for part in text.split_inclusive('/') { (part) wbr; }
+        }
+    }
+}
+
+fn outcome(result: &RoundResult) -> String {
+    format!("outcome {}", mood(result))
 }
 
 /// The class that colours a result.

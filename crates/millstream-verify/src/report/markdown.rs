@@ -39,7 +39,7 @@ fn write_round(out: &mut String, round: &Round) -> fmt::Result {
         write_attempt(out, index + 1, attempt, round)?;
     }
     writeln!(out, "\n## Not Covered\n")?;
-    write_list(out, &round.not_covered)?;
+    write_list(out, &wording::not_covered(round))?;
     write_conclusion(out, round)?;
     writeln!(out, "\n## Subject and Replay\n")?;
     let rows = wording::binding(round).into_iter().map(|(name, text)| [name.to_owned(), text]);
@@ -113,7 +113,7 @@ fn write_locks(out: &mut String, attempt: &Attempt) -> fmt::Result {
     if let Some(graph) = &attempt.graph {
         let acyclic = if graph.acyclic { "acyclic" } else { "CYCLIC" };
         let nestings = plural(graph.edges.len() as u64, "distinct nesting");
-        writeln!(out, "\n**Lock Graph:** {acyclic}, {nestings}")?;
+        writeln!(out, "\n**Lock Graph**: {acyclic}, {nestings}")?;
         for edge in &graph.edges {
             writeln!(out, "- `{} -> {}`, seen {}", edge.held, edge.taken, thousands(edge.seen))?;
         }

@@ -31,7 +31,8 @@ pub(super) fn verdict(round: &Round) -> (String, String) {
     match &round.result {
         RoundResult::Clean | RoundResult::CleanRepeat => ("NO BUGS FOUND".to_owned(), format!(" in {attempts}.")),
         RoundResult::Findings(count) => {
-            (plural(*count as u64, "FINDING").replace("FINDINGs", "FINDINGS"), format!(" in {attempts}."))
+            let s = if *count == 1 { "" } else { "S" };
+            (format!("{count} FINDING{s}"), format!(" in {attempts}."))
         }
         RoundResult::Incomplete(reason) => ("INCOMPLETE".to_owned(), format!(": {reason}.")),
     }
@@ -39,11 +40,17 @@ pub(super) fn verdict(round: &Round) -> (String, String) {
 
 /// The sentence after `Result` of an attempt.
 pub(super) fn attempt_result(attempt: &Attempt) -> String {
-    if !attempt.result.is_clean() {
-        let more = if attempt.summary.is_empty() { String::new() } else { format!(" - {}", attempt.summary) };
-        return format!("{}{more}", attempt.result);
+    let detail = attempt_detail(attempt);
+    match (attempt.result.is_clean(), detail.is_empty()) {
+        (true, _) => detail,
+        (false, true) => attempt.result.to_string(),
+        (false, false) => format!("{} - {detail}", attempt.result),
     }
-    if !attempt.summary.is_empty() {
+}
+
+/// The same without the result itself; empty where an attempt that is not clean has no summary.
+pub(super) fn attempt_detail(attempt: &Attempt) -> String {
+    if !attempt.summary.is_empty() || !attempt.result.is_clean() {
         return attempt.summary.clone();
     }
     if let Some(stress) = &attempt.stress {
@@ -67,16 +74,45 @@ pub(super) fn attempt_result(attempt: &Attempt) -> String {
             thousands(seen),
         );
     }
-    let (passed, runs) = probes_passed(attempt);
     if attempt.patterns.is_empty() {
         return "Nothing was found.".to_owned();
     }
-    format!(
-        "{} over {} passed in {} runs.",
-        plural(passed, "probe"),
-        plural(attempt.patterns.len() as u64, "pattern"),
-        thousands(runs)
-    )
+    let (passed, runs) = probes_passed(attempt);
+    let patterns = plural(attempt.patterns.len() as u64, "pattern");
+    let not_reached = match unreached(attempt).len() as u64 {
+        0 => String::new(),
+        count => format!("; {} not reached", thousands(count)),
+    };
+    format!("{} over {patterns} passed in {} runs{not_reached}.", plural(passed, "probe"), thousands(runs))
+}
+
+/// What the round does not speak about: what it was told, and what its own tables show as not reached.
+pub(super) fn not_covered(round: &Round) -> Vec<String> {
+    let mut items = round.not_covered.clone();
+    for item in round.attempts.iter().flat_map(unreached) {
+        if !items.contains(&item) {
+            items.push(item);
+        }
+    }
+    items
+}
+
+/// Patterns, probes, call sites and counters of an attempt that nothing drove in this round.
+fn unreached(attempt: &Attempt) -> Vec<String> {
+    let mut items = Vec::new();
+    for pattern in &attempt.patterns {
+        let (name, location) = (&pattern.pattern, &pattern.location);
+        if pattern.probes.is_empty() {
+            items.push(format!("not reached: {name} at {location}"));
+        }
+        let idle = pattern.probes.iter().filter(|probe| probe.status == ProbeStatus::NotReached);
+        items.extend(idle.map(|probe| format!("not reached: {name}, {}", probe.name)));
+    }
+    let sites = attempt.sites.iter().filter(|site| site.status == SiteStatus::NotReached);
+    items.extend(sites.map(|site| format!("not reached: {} at {}", site.pattern, site.location)));
+    let idle = attempt.counters.iter().filter(|counter| counter.hits == 0);
+    items.extend(idle.map(|counter| format!("not reached: {}", counter.name)));
+    items
 }
 
 /// Label and text of the line of an attempt in the conclusion.

@@ -42,7 +42,7 @@ pub(in crate::report) fn history(round: &Round) -> Markup {
         polyline points=(path.join(" ")) class="trend" {}
         @for (index, point) in points.iter().enumerate() {
             (mark(point, x(index), point.ops_per_second.map_or(TOP + PLOT, y)))
-            @if (last - index) % every == 0 {
+            @if (last - index).is_multiple_of(every) {
                 (label(x(index), TOP + PLOT + 20.0, "middle", "faint", &format!("N={}", point.n)))
             }
         }

@@ -161,7 +161,7 @@ fn arrow(edge: &GraphEdge, attempt: &Attempt, places: &BTreeMap<&str, (f64, f64)
         );
         (path, (from.0 + to.0) / 2.0, low - 14.0)
     };
-    let text_class = if bad { "faint bad" } else { "faint" };
+    let text_class = if bad { "faint bad halo" } else { "faint halo" };
     let times = if bad { format!("VIOLATION, {times}") } else { times };
     html! {
         path d=(path) class=(class) marker-end=(head) {}
