@@ -169,3 +169,9 @@ pub struct AtomicPtr<T>(imp::AtomicPtr<T>);
 impl<T> AtomicPtr<T> {
     word!(AtomicPtr: *mut T);
 }
+
+impl Default for AtomicBool {
+    fn default() -> Self {
+        Self::new(false)
+    }
+}

@@ -4,7 +4,8 @@
 //! Closing is: set the state, then wait for the count. Either the second look sees the close or the closer sees the count; either the
 //! third look sees the close or the closer sees the count gone.
 //!
-//! **Life** `Live` -> `Draining` -> `Closed`; `Faulted` may follow `Live` or `Draining` and leads to `Closed`. Never back.
+//! **Life** `Live` -> `Faulted` -> `Draining` -> `Closed`, any of them left out, never back. A fault after `Draining` changes no state: nothing new
+//! is taken any more anyway.
 //!
 //! **Invariants**
 //! * `nothing-after-close`: once [`Gate::close`] has returned with count zero nobody is inside and nobody gets in.
@@ -58,14 +59,15 @@ impl Gate {
         Self::default()
     }
 
-    /// The state just now: one relaxed load.
+    /// The state just now. What led to it is visible.
     #[inline]
     #[must_use]
     pub fn state(&self) -> State {
-        State::from_word(self.state.load(Ordering::Relaxed))
+        // ORDER: Acquire so that what led to the state (the cause of a fault) is visible; pairs with `advance`.
+        State::from_word(self.state.load(Ordering::Acquire))
     }
 
-    /// Whether work is taken just now.
+    /// Whether work is taken just now: one relaxed load.
     #[inline]
     #[must_use]
     pub fn is_live(&self) -> bool {
@@ -74,7 +76,8 @@ impl Gate {
 
     /// Moves the state forward; a state behind the present one changes nothing. Returns the state before.
     pub fn advance(&self, to: State) -> State {
-        // ORDER: AcqRel so that what led to the state is visible to who acts on it; pairs with the second look in `pass`.
+        // ORDER: AcqRel so that what led to the state is visible to who reads it, and what led to the one before to this caller; pairs with
+        // `state` and with itself.
         let before = self.state.fetch_max(to as u32, Ordering::AcqRel);
         // ORDER: SeqCst fence so that either a pass sees the state or `close` sees its count; pairs with the fence in `pass`.
         fence(Ordering::SeqCst);

@@ -1,0 +1,222 @@
+//! The handle of an opened device.
+
+use std::time::{Duration, Instant};
+
+use millstream_hal::{Backend, DeviceInfo};
+use millstream_sync::Arc;
+use millstream_sync::gate::State;
+use millstream_sync::lock::try_enter;
+
+use super::Shared;
+use crate::error::{Error, Result};
+use crate::evidence::Evidence;
+use crate::memory::MemoryStats;
+use crate::profile::Trace;
+use crate::shutdown::ShutdownReport;
+use crate::stream::{Stream, StreamGuard, StreamPolicy};
+use crate::thread_state;
+
+/// How a device is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceOptions {
+    /// Streams of the pool, 1 to 256. Default: what the backend advises (32 or more).
+    pub streams: usize,
+    /// What a thread does when all are taken.
+    pub policy: StreamPolicy,
+    /// Most memory that may be taken from the device, workspaces included, in bytes. Default: what the backend says it has.
+    pub budget_bytes: usize,
+    /// Most memory that a thread's cache keeps, in bytes. Default 64 MiB.
+    pub cache_bytes_max: usize,
+}
+
+impl DeviceOptions {
+    /// The defaults for a backend.
+    #[must_use]
+    pub fn of(info: &DeviceInfo) -> Self {
+        Self {
+            streams: info.streams.clamp(1, millstream_sync::slot_set::SLOTS_MAX),
+            policy: StreamPolicy::default(),
+            budget_bytes: info.memory_bytes,
+            cache_bytes_max: 64 << 20,
+        }
+    }
+}
+
+/// What [`Device::health`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Health {
+    /// Takes work.
+    Live,
+    /// Failed, with the first error.
+    Faulted(String),
+    /// Takes no work; what is running ends.
+    Draining,
+    /// Closed.
+    Closed,
+}
+
+/// Counts the handles: when the last one drops the device starts to drain.
+#[derive(Debug)]
+struct Handles {
+    shared: Arc<Shared>,
+}
+
+impl Drop for Handles {
+    fn drop(&mut self) {
+        if self.shared.check_process().is_ok() {
+            self.shared.gate.advance(State::Draining);
+            thread_state::leave_device(&self.shared);
+            self.shared.finish_if_last();
+        }
+    }
+}
+
+/// An opened device: its streams, memory, events and profiler. `Clone + Send + Sync`; equal to another handle when it is the same opening.
+/// Dropping the last handle stops new work; memory of live buffers stays until those drop.
+#[derive(Clone, Debug)]
+pub struct Device {
+    handles: Arc<Handles>,
+}
+
+impl PartialEq for Device {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(self.shared(), other.shared())
+    }
+}
+
+impl Eq for Device {}
+
+impl Device {
+    /// Opens a device over `backend` with its defaults.
+    #[must_use]
+    pub fn open(backend: Arc<dyn Backend>) -> Self {
+        let options = DeviceOptions::of(backend.info());
+        Self::open_with(backend, options)
+    }
+
+    /// Opens a device over `backend`. Streams are clamped to 1..=256.
+    #[must_use]
+    pub fn open_with(backend: Arc<dyn Backend>, mut options: DeviceOptions) -> Self {
+        options.streams = options.streams.clamp(1, millstream_sync::slot_set::SLOTS_MAX);
+        let shared = Arc::new(Shared::new(backend, options));
+        Self { handles: Arc::new(Handles { shared }) }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.handles.shared
+    }
+
+    /// What the device is.
+    #[must_use]
+    pub fn info(&self) -> &DeviceInfo {
+        self.shared().backend.info()
+    }
+
+    /// How it was opened.
+    #[must_use]
+    pub fn options(&self) -> &DeviceOptions {
+        &self.shared().options
+    }
+
+    /// The truth about the device: asks the backend for a fault. Never waits for work.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        if let Err(Error::Fault(fault)) = self.shared().settled_fault(0, u64::MAX) {
+            return Health::Faulted(fault.to_string());
+        }
+        match self.shared().gate.state() {
+            State::Live => Health::Live,
+            State::Faulted => Health::Faulted(self.shared().refusal().to_string()),
+            State::Draining => Health::Draining,
+            State::Closed => Health::Closed,
+        }
+    }
+
+    /// This thread's current stream; claims one at the first call. May block under [`StreamPolicy::Wait`].
+    /// Errors: `NoStream`, `StreamTimeout`, `Closed`, `Fault`, `ThreadExiting`, `ForkedChild`.
+    pub fn current_stream(&self) -> Result<Stream> {
+        self.shared().current_stream()
+    }
+
+    /// A stream of the pool for the caller to keep, apart from its current one. Errors: as [`Device::current_stream`].
+    pub fn acquire_stream(&self) -> Result<Stream> {
+        Stream::leased(self.shared())
+    }
+
+    /// Makes `stream` current on this thread until the guard drops. Errors: `MixedDevices`, `Closed`.
+    pub fn with_stream(&self, stream: &Stream) -> Result<StreamGuard> {
+        StreamGuard::enter(self.shared(), stream)
+    }
+
+    /// Gives this thread's stream back and flushes its caches, as its exit would. The next operation claims a stream again.
+    pub fn leave_thread(&self) {
+        thread_state::leave_device(self.shared());
+    }
+
+    /// Blocks the host until the current stream has completed everything enqueued so far. Errors: `Fault`, and those of [`Device::current_stream`].
+    #[track_caller]
+    pub fn synchronize(&self) -> Result<()> {
+        self.current_stream()?.synchronize()
+    }
+
+    /// Blocks the host until every stream has completed what was enqueued before the call, or `deadline`. Errors: `Fault`, `Timeout`.
+    #[track_caller]
+    pub fn synchronize_all(&self, deadline: Option<Instant>) -> Result<()> {
+        let shared = self.shared();
+        shared.check_process()?;
+        try_enter(|held| {
+            for slot in shared.streams.created() {
+                shared.await_seq(held, slot, shared.streams.slot(slot).published(), deadline, "device")?;
+            }
+            Ok(())
+        })
+        .ok_or(Error::Reentered)?
+    }
+
+    /// Figures of the memory. Short locks, no driver call.
+    #[must_use]
+    pub fn memory_stats(&self) -> MemoryStats {
+        try_enter(|held| self.shared().memory_stats(held)).unwrap_or_default()
+    }
+
+    /// Gives memory back to the device: idle threads' caches, inboxes, empty segments. Returns the bytes released. May call the driver.
+    pub fn trim(&self) -> usize {
+        try_enter(|held| self.shared().trim(held, None)).unwrap_or(0)
+    }
+
+    /// Counters of every protocol step, and the probes' switches.
+    #[must_use]
+    pub fn evidence(&self) -> &Evidence {
+        &self.shared().evidence
+    }
+
+    /// Streams claimed just now.
+    #[must_use]
+    pub fn leases(&self) -> usize {
+        self.shared().leases()
+    }
+
+    /// Threads that wait for a stream just now.
+    #[must_use]
+    pub fn stream_waiters(&self) -> u32 {
+        self.shared().streams.permits().waiting()
+    }
+
+    /// Flushes in progress just now.
+    #[must_use]
+    pub fn flushes_in_progress(&self) -> u32 {
+        self.shared().gate.inside()
+    }
+
+    /// What the profiler's rings hold. May be called while threads run.
+    #[must_use]
+    pub fn trace(&self) -> Trace {
+        try_enter(|held| self.shared().profiler.read(held)).unwrap_or_default()
+    }
+
+    /// Closes the device: refuses new work, waits for flushes and submissions, drains the streams, collects freed memory and gives segments back. Blocks the
+    /// host, at most until `deadline` has passed. A second call returns the first one's report.
+    pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        self.shared().shutdown(Instant::now() + deadline)
+    }
+}

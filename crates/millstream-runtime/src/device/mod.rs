@@ -1,0 +1,8 @@
+//! The device: the handle that callers hold, and the record that everything else hangs on.
+
+mod handle;
+mod operate;
+mod shared;
+
+pub use handle::{Device, DeviceOptions, Health};
+pub(crate) use shared::Shared;

@@ -1,0 +1,228 @@
+//! What the runtime did, counted: a public, read-only view for rounds and dashboards.
+//!
+//! Counters sit on slow paths only. A counter that stays zero in a round shows that a path was not driven; the round is then incomplete.
+
+use std::time::Duration;
+
+use millstream_sync::Doorbell;
+use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+
+/// A step of a protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[repr(usize)]
+pub enum Step {
+    /// A stream was made to wait for another one on the device.
+    WaitInserted,
+    /// A cross-stream use needed no wait: already ordered or complete.
+    WaitElided,
+    /// A buffer's use set met a second foreign stream or a later one.
+    LateSecondUser,
+    /// A freed block went to limbo.
+    LimboEntered,
+    /// A block left limbo after its stamps.
+    LimboLeft,
+    /// A block was freed away from its stream and went through an inbox.
+    InboxHandBack,
+    /// An inbox was emptied by someone else than its stream's holder.
+    InboxTakenByOther,
+    /// A block of another stream's pool was taken after its stamps.
+    Steal,
+    /// An idle owner's cache was taken.
+    IdleCacheReclaim,
+    /// An allocation waited for another thread's growth.
+    RacedGrowth,
+    /// A segment was taken from the device.
+    Growth,
+    /// A segment went back to the device.
+    SegmentReleased,
+    /// An allocation was refused after every rung.
+    OutOfMemory,
+    /// A stream was claimed.
+    LeaseClaimed,
+    /// A claim shared a taken stream.
+    LeaseShared,
+    /// A claim waited for a stream.
+    LeaseWait,
+    /// A claim was undone because the pool closed in between.
+    ClaimUndone,
+    /// A lease was given back.
+    LeaseReturned,
+    /// A lease was given back that was not held.
+    DoubleReturn,
+    /// A cache was flushed.
+    Flush,
+    /// A flush found the gate closed.
+    FlushRefused,
+    /// A flush unwound and was caught.
+    FlushPanicked,
+    /// A native event was recorded.
+    EventRecorded,
+    /// A native event was reused.
+    EventReused,
+    /// The host waited.
+    HostWait,
+    /// A drop could not take the token and left its work to others.
+    DropDeferred,
+    /// An event was recorded because limbo wanted its stream's progress.
+    WantedRecorded,
+    /// A block was put into a pool that a shutdown had dissolved. Must stay zero.
+    PutAfterClose,
+}
+
+impl Step {
+    /// All steps, in the order of the report.
+    pub const ALL: [Self; 28] = [
+        Self::WaitInserted,
+        Self::WaitElided,
+        Self::LateSecondUser,
+        Self::LimboEntered,
+        Self::LimboLeft,
+        Self::InboxHandBack,
+        Self::InboxTakenByOther,
+        Self::Steal,
+        Self::IdleCacheReclaim,
+        Self::RacedGrowth,
+        Self::Growth,
+        Self::SegmentReleased,
+        Self::OutOfMemory,
+        Self::LeaseClaimed,
+        Self::LeaseShared,
+        Self::LeaseWait,
+        Self::ClaimUndone,
+        Self::LeaseReturned,
+        Self::DoubleReturn,
+        Self::Flush,
+        Self::FlushRefused,
+        Self::FlushPanicked,
+        Self::EventRecorded,
+        Self::EventReused,
+        Self::HostWait,
+        Self::DropDeferred,
+        Self::WantedRecorded,
+        Self::PutAfterClose,
+    ];
+
+    /// Name in reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::WaitInserted => "wait_inserted",
+            Self::WaitElided => "wait_elided",
+            Self::LateSecondUser => "late_second_user",
+            Self::LimboEntered => "limbo_entered",
+            Self::LimboLeft => "limbo_left",
+            Self::InboxHandBack => "inbox_hand_back",
+            Self::InboxTakenByOther => "inbox_taken_by_other",
+            Self::Steal => "steal",
+            Self::IdleCacheReclaim => "idle_cache_reclaim",
+            Self::RacedGrowth => "raced_growth",
+            Self::Growth => "growth",
+            Self::SegmentReleased => "segment_released",
+            Self::OutOfMemory => "out_of_memory",
+            Self::LeaseClaimed => "lease_claimed",
+            Self::LeaseShared => "lease_shared",
+            Self::LeaseWait => "lease_wait",
+            Self::ClaimUndone => "claim_undone",
+            Self::LeaseReturned => "lease_returned",
+            Self::DoubleReturn => "double_return",
+            Self::Flush => "flush",
+            Self::FlushRefused => "flush_refused",
+            Self::FlushPanicked => "flush_panicked",
+            Self::EventRecorded => "event_recorded",
+            Self::EventReused => "event_reused",
+            Self::HostWait => "host_wait",
+            Self::DropDeferred => "drop_deferred",
+            Self::WantedRecorded => "wanted_recorded",
+            Self::PutAfterClose => "put_after_close",
+        }
+    }
+}
+
+/// Counters of one device and the faults that a probe may inject.
+#[derive(Debug, Default)]
+pub struct Evidence {
+    steps: [AtomicU64; Step::ALL.len()],
+    panic_in_flush: AtomicBool,
+    pauses: [Pause; PausePoint::COUNT],
+}
+
+/// A place between two looks at the state, where a probe can hold a thread: the hole that the second look is there for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum PausePoint {
+    /// A stream was claimed; the pool's state is about to be looked at again.
+    ClaimBetweenChecks,
+    /// A flush saw the device alive; it is about to look again.
+    FlushBetweenChecks,
+}
+
+impl PausePoint {
+    const COUNT: usize = 2;
+}
+
+const OFF: u32 = 0;
+const ARMED: u32 = 1;
+const REACHED: u32 = 2;
+
+#[derive(Debug, Default)]
+struct Pause {
+    state: AtomicU32,
+    bell: Doorbell,
+}
+
+impl Evidence {
+    /// How often `step` was taken.
+    #[must_use]
+    pub fn count(&self, step: Step) -> u64 {
+        self.steps[step as usize].load(Ordering::Relaxed)
+    }
+
+    /// All counts, in the order of [`Step::ALL`].
+    #[must_use]
+    pub fn counts(&self) -> Vec<(&'static str, u64)> {
+        Step::ALL.into_iter().map(|step| (step.name(), self.count(step))).collect()
+    }
+
+    /// Makes the next flush of a thread's cache panic half-way, once. For probes: the process must live and no byte be lost.
+    pub fn inject_panic_in_flush(&self) {
+        self.panic_in_flush.store(true, Ordering::Relaxed);
+    }
+
+    /// Arms `point`: the next thread that comes there stays until [`Evidence::resume`]. For probes.
+    pub fn arm(&self, point: PausePoint) {
+        self.pauses[point as usize].state.store(ARMED, Ordering::Relaxed);
+    }
+
+    /// Waits until a thread has come to `point`. Blocks the host. `false`: none came in time.
+    pub fn wait_reached(&self, point: PausePoint, timeout: Duration) -> bool {
+        let pause = &self.pauses[point as usize];
+        pause.bell.wait_until(Some(timeout), || pause.state.load(Ordering::Relaxed) == REACHED)
+    }
+
+    /// Lets the thread at `point` go on and disarms it.
+    pub fn resume(&self, point: PausePoint) {
+        let pause = &self.pauses[point as usize];
+        pause.state.store(OFF, Ordering::Relaxed);
+        pause.bell.ring();
+    }
+
+    pub(crate) fn pause(&self, point: PausePoint) {
+        let pause = &self.pauses[point as usize];
+        // ORDER: Relaxed: the doorbell's fences order what the probe does before and after.
+        if pause.state.load(Ordering::Relaxed) == ARMED
+            && pause.state.compare_exchange(ARMED, REACHED, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+        {
+            pause.bell.ring();
+            pause.bell.wait_until(None, || pause.state.load(Ordering::Relaxed) == OFF);
+        }
+    }
+
+    pub(crate) fn take_panic_in_flush(&self) -> bool {
+        self.panic_in_flush.load(Ordering::Relaxed) && self.panic_in_flush.swap(false, Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn hit(&self, step: Step) {
+        self.steps[step as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}

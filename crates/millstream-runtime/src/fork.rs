@@ -1,0 +1,34 @@
+//! Fork detection: a child has the memory of its parent but none of its threads, so every call there is an error.
+//!
+//! The child handler only counts; it takes no lock and calls nothing. A device remembers the count at which it was opened.
+//!
+//! **Invariants**
+//! * `child-refuses`: in a forked child every call on a device of the parent returns `Error::ForkedChild`, and drops do nothing.
+//!
+//! **Checked by** the probe `forked-child` of the thread-local attempt.
+#![expect(unsafe_code, reason = "registers a handler with the C library")]
+
+use millstream_sync::OnceLock;
+use millstream_sync::atomic::{AtomicU32, Ordering};
+
+static GENERATION: AtomicU32 = AtomicU32::new(0);
+static REGISTERED: OnceLock<()> = OnceLock::new();
+
+extern "C" fn in_child() {
+    GENERATION.fetch_add(1, Ordering::Relaxed);
+}
+
+/// How often this process was forked off, counted from the first device on.
+#[inline]
+pub(crate) fn generation() -> u32 {
+    GENERATION.load(Ordering::Relaxed)
+}
+
+/// Registers the handler, once per process.
+pub(crate) fn watch() {
+    REGISTERED.get_or_init(|| {
+        // SAFETY: pthread_atfork asks for handlers that may run in a forked child; true because `in_child` only adds to an atomic.
+        let failed = unsafe { libc::pthread_atfork(None, None, Some(in_child)) };
+        debug_assert_eq!(failed, 0, "pthread_atfork can only fail for want of memory");
+    });
+}

@@ -1,0 +1,127 @@
+//! A handle to a block: what a tensor holds.
+//!
+//! Counted in the block's own record, so that making one allocates nothing on the host. The last drop gives the block to the thread's cache when its
+//! stream was the only user, else to the inbox of its stream; it takes no lock and never blocks.
+//!
+//! **Invariants**
+//! * `published-once`: `last_write` is fixed when the buffer is made.
+//! * `users-before-drop`: a use is noted while a handle exists, so the last drop sees all of them.
+
+use millstream_hal::{Access, Operand};
+use millstream_sync::Arc;
+use millstream_sync::atomic::{Ordering, fence};
+
+use super::size_class::class_of_block;
+use super::slab::Block;
+use crate::device::Shared;
+use crate::evidence::Step;
+use crate::stamp::Stamp;
+use crate::{fork, thread_state};
+
+/// Keeps the device's record alive: one per thread and device, so that counting it up touches no shared line.
+#[derive(Debug)]
+pub(crate) struct Pin {
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// A counted handle to device memory. `Clone + Send + Sync`; the memory comes back when the last handle drops, and is reused only after its last use.
+#[derive(Debug)]
+pub struct Buffer {
+    pin: Arc<Pin>,
+    number: u32,
+    bytes: usize,
+    last_write: Stamp,
+}
+
+impl Buffer {
+    /// A first handle to a block that was just allocated.
+    pub(crate) fn first(pin: Arc<Pin>, number: u32, bytes: usize) -> Self {
+        // ORDER: Relaxed: the block is this thread's alone.
+        pin.shared.memory.slab.block(number).handles.store(1, Ordering::Relaxed);
+        let last_write = Stamp { device: pin.shared.id, stream: 0, generation: 0, seq: 0 };
+        Self { pin, number, bytes, last_write }
+    }
+
+    /// Fixes who defines the value. Called once, before the handle is given out.
+    pub(crate) fn publish(&mut self, stamp: Stamp) {
+        self.last_write = stamp;
+    }
+
+    /// Size in bytes, as asked for.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Position of the work that defines the value.
+    #[must_use]
+    pub fn last_write(&self) -> Stamp {
+        self.last_write
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.pin.shared
+    }
+
+    pub(crate) fn block(&self) -> &Block {
+        self.pin.shared.memory.slab.block(self.number)
+    }
+
+    pub(crate) fn operand(&self, access: Access) -> Operand {
+        Operand { ptr: self.block().address(), bytes: self.bytes, access, staging: false }
+    }
+
+    /// Notes that `stream` uses the buffer at `seq`. The caller holds that stream's submission lock.
+    #[inline]
+    pub(crate) fn note_use(&self, stream: u16, seq: u64) {
+        let block = self.block();
+        if block.stream() != stream {
+            block.uses.add(stream, seq);
+        }
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Self {
+        // ORDER: Relaxed: this handle keeps the count above zero.
+        self.block().handles.fetch_add(1, Ordering::Relaxed);
+        Self { pin: self.pin.clone(), number: self.number, bytes: self.bytes, last_write: self.last_write }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        let shared = &self.pin.shared;
+        if fork::generation() != shared.fork_generation {
+            return;
+        }
+        let block = shared.memory.slab.block(self.number);
+        // ORDER: Release so that uses noted through this handle are visible to the last drop; pairs with the fence below. A lone handle needs no
+        // read-modify-write: nobody else can count up.
+        if block.handles.load(Ordering::Relaxed) != 1 && block.handles.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        // ORDER: Acquire so that the uses of all handles are visible; pairs with the Release above.
+        fence(Ordering::Acquire);
+        free(shared, block, self.number);
+    }
+}
+
+/// Gives a block without handles back. Takes no lock.
+pub(super) fn free(shared: &Arc<Shared>, block: &Block, number: u32) {
+    let (bytes, stream) = (block.bytes(), block.stream());
+    let sole = block.uses.is_empty();
+    let cached = thread_state::cache_if_current(shared, stream, |cache| {
+        cache.count_freed(bytes);
+        sole && class_of_block(bytes).is_some_and(|class| cache.put(class, bytes, number))
+    });
+    if cached == Some(true) {
+        return;
+    }
+    let slot = shared.streams.slot(stream);
+    if cached.is_none() {
+        slot.count_freed(bytes);
+        shared.evidence.hit(Step::InboxHandBack);
+    }
+    slot.inbox.push(number, &block.link);
+}

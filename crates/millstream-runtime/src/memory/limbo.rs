@@ -1,0 +1,119 @@
+//! Freed blocks that other streams may still be using.
+//!
+//! A block waits here until every foreign stamp of its use set has completed, then goes to its stream's pool. The stream that is waited for learns
+//! of it by its `wanted` word; nobody blocks.
+//!
+//! **Invariants**
+//! * `no-early-reuse`: a block leaves only when all of its stamps have completed.
+//!
+//! **Locks** `Limbo` guards the list; nothing is called while it is held.
+//!
+//! **Checked by** specs/stamps_and_reuse, the memory attempt.
+
+use millstream_sync::lock::Held;
+use millstream_sync::lock::levels::Nothing;
+use millstream_sync::seeded::{self, Bug};
+use millstream_sync::use_set::Use;
+
+use crate::device::Shared;
+use crate::evidence::Step;
+
+/// A block and the foreign positions that it waits for.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    number: u32,
+    stamps: Vec<(u16, u64)>,
+}
+
+/// The list of one stream.
+#[derive(Debug, Default)]
+pub(crate) struct Limbo {
+    waiting: Vec<Waiting>,
+}
+
+impl Limbo {
+    pub(crate) fn len(&self) -> usize {
+        self.waiting.len()
+    }
+
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+        self.waiting.iter().map(|w| w.number)
+    }
+}
+
+impl Shared {
+    /// The foreign positions that a freed block must wait for. A masked stream stands for its tail.
+    pub(super) fn stamps_of(&self, number: u32) -> Vec<(u16, u64)> {
+        let block = self.memory.slab.block(number);
+        let own = block.home();
+        let mut stamps = Vec::new();
+        block.uses.each(|one| {
+            stamps.push(match one {
+                Use::Exact { stream, position } => (stream, position),
+                Use::Masked { stream } => (stream, self.streams.slot(stream).published()),
+            });
+        });
+        // A stolen block goes home: its last stream is a foreign one there.
+        if block.stream() != own {
+            stamps.push((block.stream(), self.streams.slot(block.stream()).published()));
+        }
+        stamps.retain(|(stream, _)| *stream != own);
+        stamps
+    }
+
+    /// Puts freed blocks where they belong: their home pool, or limbo. Nothing is held.
+    pub(crate) fn settle(&self, held: &mut Held<'_, Nothing>, numbers: &[u32]) {
+        for &number in numbers {
+            let home = self.memory.slab.block(number).home();
+            let stamps = self.stamps_of(number);
+            if stamps.is_empty() || seeded::is(Bug::EarlyReuse) {
+                self.put_in_pool(held, home, &[number]);
+            } else {
+                if stamps.len() > 1 {
+                    self.evidence.hit(Step::LateSecondUser);
+                }
+                self.evidence.hit(Step::LimboEntered);
+                held.lock(&self.streams.slot(home).limbo).waiting.push(Waiting { number, stamps });
+            }
+        }
+    }
+
+    /// Moves blocks whose stamps have completed from the limbo of `slot` to its pool. Returns how many. Nothing is held.
+    pub(crate) fn collect_limbo(&self, held: &mut Held<'_, Nothing>, slot: u16) -> usize {
+        let stream = self.streams.slot(slot);
+        let mut waiting = std::mem::take(&mut held.lock(&stream.limbo).waiting);
+        if waiting.is_empty() {
+            return 0;
+        }
+        let mut done = Vec::new();
+        waiting.retain_mut(|w| {
+            w.stamps.retain(|(foreign, seq)| !self.reached(held, *foreign, *seq));
+            if w.stamps.is_empty() {
+                done.push(w.number);
+            }
+            !w.stamps.is_empty()
+        });
+        if !waiting.is_empty() {
+            held.lock(&stream.limbo).waiting.append(&mut waiting);
+        }
+        for _ in &done {
+            self.evidence.hit(Step::LimboLeft);
+        }
+        self.put_in_pool(held, slot, &done);
+        done.len()
+    }
+
+    /// Whether `stream` has completed `seq`; if not, lets it know that somebody wants to see it. Nothing is held.
+    fn reached(&self, held: &mut Held<'_, Nothing>, stream: u16, seq: u64) -> bool {
+        if self.streams.slot(stream).completed(&*self.backend) >= seq {
+            return true;
+        }
+        self.streams.slot(stream).want(seq);
+        // An idle stream has no next submitter: record for it.
+        if !self.streams.is_held(stream) {
+            // Failing to record only means that the block stays here for longer.
+            let _ = self.cover(held, stream, seq);
+        }
+        self.poll(held, stream) >= seq
+    }
+}

@@ -1,0 +1,161 @@
+//! The block cache of one thread for one stream: size-class bins, newest first, no lock.
+//!
+//! The owner and, when the owner is idle, whoever needs memory take it by the same owner word. It holds only blocks whose sole user is its
+//! stream, so that work of that stream may overwrite them without a wait.
+//!
+//! **Invariants**
+//! * `sole-user`: a cached block has no foreign user and was allocated for this stream.
+//! * `bounded`: the bytes in the bins are at most the limit.
+
+use millstream_sync::OwnedCell;
+use millstream_sync::atomic::{AtomicU64, Ordering};
+
+use super::size_class::CLASSES;
+
+const BIN: usize = 14;
+
+#[derive(Clone, Copy, Debug)]
+struct Bin {
+    len: u32,
+    numbers: [u32; BIN],
+}
+
+#[derive(Debug)]
+struct Bins {
+    bins: Box<[Bin]>,
+    bytes: usize,
+}
+
+/// The cache.
+#[derive(Debug)]
+pub(crate) struct ThreadCache {
+    slot: u16,
+    limit: usize,
+    bins: OwnedCell<Bins>,
+    // Statistics, written by the owner alone.
+    allocated: AtomicU64,
+    freed: AtomicU64,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// A cache's statistics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct CacheCounts {
+    pub(crate) allocated: u64,
+    pub(crate) freed: u64,
+    pub(crate) hits: u64,
+    pub(crate) misses: u64,
+}
+
+impl CacheCounts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.allocated += other.allocated;
+        self.freed += other.freed;
+        self.hits += other.hits;
+        self.misses += other.misses;
+    }
+}
+
+/// Adds to a statistic that only one thread writes: no read-modify-write.
+#[inline]
+fn bump(word: &AtomicU64, by: u64) {
+    word.store(word.load(Ordering::Relaxed) + by, Ordering::Relaxed);
+}
+
+impl ThreadCache {
+    pub(crate) fn new(slot: u16, limit: usize) -> Self {
+        let bins = vec![Bin { len: 0, numbers: [0; BIN] }; CLASSES].into_boxed_slice();
+        let zero = || AtomicU64::new(0);
+        let bins = OwnedCell::new(Bins { bins, bytes: 0 });
+        Self { slot, limit, bins, allocated: zero(), freed: zero(), hits: zero(), misses: zero() }
+    }
+
+    pub(crate) fn slot(&self) -> u16 {
+        self.slot
+    }
+
+    /// Takes a cached block of `class`. For the owner.
+    #[inline]
+    pub(super) fn take(&self, class: usize, bytes: usize) -> Option<u32> {
+        let number = self.bins.try_with(|b| {
+            let bin = &mut b.bins[class];
+            if bin.len == 0 {
+                return None;
+            }
+            bin.len -= 1;
+            b.bytes -= bytes;
+            Some(bin.numbers[bin.len as usize])
+        })??;
+        bump(&self.allocated, bytes as u64);
+        bump(&self.hits, 1);
+        Some(number)
+    }
+
+    /// Counts a block that did not come from the bins. For the owner.
+    pub(super) fn missed(&self, bytes: usize) {
+        bump(&self.allocated, bytes as u64);
+        bump(&self.misses, 1);
+    }
+
+    /// Keeps a freed block. `false`: the cache is full or in use, and the block is still the caller's. For the owner.
+    #[inline]
+    pub(super) fn put(&self, class: usize, bytes: usize, number: u32) -> bool {
+        let kept = self.bins.try_with(|b| {
+            let bin = &mut b.bins[class];
+            if bin.len as usize == BIN || b.bytes + bytes > self.limit {
+                return false;
+            }
+            bin.numbers[bin.len as usize] = number;
+            bin.len += 1;
+            b.bytes += bytes;
+            true
+        });
+        kept == Some(true)
+    }
+
+    /// Counts a block freed by this thread. For the owner.
+    #[inline]
+    pub(super) fn count_freed(&self, bytes: usize) {
+        bump(&self.freed, bytes as u64);
+    }
+
+    /// Takes a cached block away, of any class. `None`: empty, or in use just now. For anyone.
+    pub(crate) fn take_any(&self, block_bytes: impl Fn(u32) -> usize) -> Option<u32> {
+        self.bins.try_with(|b| {
+            let bin = b.bins.iter_mut().find(|bin| bin.len > 0)?;
+            bin.len -= 1;
+            let number = bin.numbers[bin.len as usize];
+            b.bytes -= block_bytes(number);
+            Some(number)
+        })?
+    }
+
+    /// Empties the cache into `numbers`. `false`: in use just now. For anyone.
+    pub(super) fn take_all(&self, numbers: &mut Vec<u32>) -> bool {
+        self.bins
+            .try_with(|b| {
+                for bin in &mut b.bins {
+                    numbers.extend_from_slice(&bin.numbers[..bin.len as usize]);
+                    bin.len = 0;
+                }
+                b.bytes = 0;
+            })
+            .is_some()
+    }
+
+    /// Bytes in the bins; zero while in use.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bins.try_with(|b| b.bytes).unwrap_or(0)
+    }
+
+    pub(crate) fn counts(&self) -> CacheCounts {
+        let read = |word: &AtomicU64| word.load(Ordering::Relaxed);
+        CacheCounts {
+            allocated: read(&self.allocated),
+            freed: read(&self.freed),
+            hits: read(&self.hits),
+            misses: read(&self.misses),
+        }
+    }
+}

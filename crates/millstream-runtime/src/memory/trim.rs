@@ -1,0 +1,121 @@
+//! Giving memory back: a thread's cache to its stream's pool, idle owners' caches, empty segments to the device.
+//!
+//! **Locks** `BlockPool > SegmentHeap`; the device gets segments back with nothing held.
+
+use millstream_sync::Arc;
+use millstream_sync::lock::levels::Nothing;
+use millstream_sync::lock::record::{self, Boundary};
+use millstream_sync::lock::{Held, try_enter};
+use millstream_sync::seeded::{self, Bug};
+
+use super::ThreadCache;
+use crate::device::Shared;
+use crate::evidence::{PausePoint, Step};
+
+impl Shared {
+    /// `BlockCache::flush`: empties a thread's cache into its stream's pool.
+    ///
+    /// Alive check, `flushes_in_progress` up, second alive check, the work, down again by a guard, on unwind too. A flush that finds the
+    /// device closed does nothing: the shutdown has taken the cache or will. Never panics by itself; the probe's injected panic passes through.
+    pub(crate) fn flush(&self, cache: &ThreadCache) {
+        let Some(_pass) = self.gate.pass_with(|| self.evidence.pause(PausePoint::FlushBetweenChecks)) else {
+            self.evidence.hit(Step::FlushRefused);
+            return;
+        };
+        self.evidence.hit(Step::Flush);
+        let slab = &self.memory.slab;
+        let entered = try_enter(|held| {
+            let mut numbers = Vec::new();
+            while let Some(number) = cache.take_any(|number| slab.block(number).bytes()) {
+                numbers.push(number);
+                if self.evidence.take_panic_in_flush() {
+                    // What was taken out goes through the inbox, where anyone finds it.
+                    let block = slab.block(number);
+                    self.streams.slot(cache.slot()).inbox.push(number, &block.link);
+                    panic!("injected by a probe: a flush that panics half-way");
+                }
+                if numbers.len() == 32 {
+                    self.settle(held, &numbers);
+                    numbers.clear();
+                }
+            }
+            self.settle(held, &numbers);
+            self.drain_inbox(held, cache.slot(), true);
+        });
+        if entered.is_none() {
+            self.evidence.hit(Step::DropDeferred);
+            let stream = self.streams.slot(cache.slot());
+            while let Some(number) = cache.take_any(|number| slab.block(number).bytes()) {
+                stream.inbox.push(number, &slab.block(number).link);
+            }
+        }
+    }
+
+    /// Takes the caches of all other threads that are not in the middle of an operation, empties every inbox, and releases empty segments to the
+    /// device. Returns the bytes released. Nothing is held.
+    pub(crate) fn trim(&self, held: &mut Held<'_, Nothing>, own: Option<&ThreadCache>) -> usize {
+        let caches: Vec<Arc<ThreadCache>> = held.lock(&self.state).caches.clone();
+        for cache in &caches {
+            let mut numbers = Vec::new();
+            if cache.take_all(&mut numbers) && !numbers.is_empty() {
+                if own.is_none_or(|own| !std::ptr::eq(own, Arc::as_ptr(cache))) {
+                    self.evidence.hit(Step::IdleCacheReclaim);
+                }
+                self.settle(held, &numbers);
+            }
+        }
+        for slot in self.streams.created() {
+            self.drain_inbox(held, slot, false);
+            self.collect_limbo(held, slot);
+            self.give_up_segments(held, slot);
+        }
+        self.release_empty(held)
+    }
+
+    /// Moves the wholly free segments of a pool to the heap, if its stream has completed its work on them.
+    fn give_up_segments(&self, held: &mut Held<'_, Nothing>, slot: u16) {
+        let stream = self.streams.slot(slot);
+        #[cfg(feature = "seeded-bugs")]
+        if seeded::is(Bug::LockOrder) {
+            let mut heap = held.lock(&self.memory.heap);
+            let (_, held) = heap.split();
+            let _pool = held.lock_against_the_table(&stream.pool);
+        }
+        debug_assert!(!seeded::is(Bug::LockOrder) || seeded::compiled_in());
+        let mut locked = held.lock(&stream.pool);
+        let (pool, held) = locked.split();
+        if stream.completed(&*self.backend) < stream.published() {
+            return;
+        }
+        for segment in pool.give_up_empty(0) {
+            held.lock(&self.memory.heap).put_empty(segment);
+        }
+    }
+
+    /// Releases the segments at rest to the device. Returns the bytes. Nothing is held during the calls.
+    pub(crate) fn release_empty(&self, held: &mut Held<'_, Nothing>) -> usize {
+        let segments = held.lock(&self.memory.heap).take_all_empty();
+        let mut bytes = 0;
+        for segment in &segments {
+            record::boundary(Boundary::DriverCall);
+            self.backend.release_segment(*segment);
+            self.evidence.hit(Step::SegmentReleased);
+            bytes += segment.bytes;
+        }
+        if bytes > 0 {
+            held.lock(&self.memory.heap).unreserve(bytes);
+        }
+        bytes
+    }
+
+    /// Dissolves a pool at shutdown: its wholly free segments go to the heap, and nothing may be put into it any more without being counted.
+    pub(crate) fn dissolve(&self, held: &mut Held<'_, Nothing>, slot: u16) {
+        let stream = self.streams.slot(slot);
+        let mut locked = held.lock(&stream.pool);
+        let (pool, held) = locked.split();
+        pool.close();
+        for segment in pool.give_up_empty(0) {
+            held.lock(&self.memory.heap).put_empty(segment);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The lease: a thread's (or a handle's) claim on a slot of the pool.
+//!
+//! **Life** claimed by [`Shared::claim`] (state, claim, state again), given back by [`Shared::give_back`] with no host wait: the next holder's work simply comes after
+//! in stream order.
+//!
+//! **Invariants**
+//! * `no-claim-after-close`: a claim that did not see the close is seen by it, or is undone.
+//! * `bit-while-held`: the slot's bit is set exactly while its count of holders is not zero.
+//!
+//! **Locks** `StreamSlots`, inside the permits.
+//!
+//! **Checked by** loom_permits, specs/lease_and_permits, the probe `claim-between-checks`.
+
+use std::time::{Duration, Instant};
+
+use millstream_sync::Arc;
+use millstream_sync::atomic::{Ordering, fence};
+use millstream_sync::lock::levels::Nothing;
+use millstream_sync::lock::{Held, enter, try_enter};
+use millstream_sync::permits::Denied;
+use millstream_sync::seeded::{self, Bug};
+
+use crate::device::Shared;
+use crate::error::{Error, Result};
+use crate::evidence::{PausePoint, Step};
+use crate::fork;
+
+/// What a thread does when every stream is taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StreamPolicy {
+    /// Share the stream with the fewest holders. Any number of threads works.
+    #[default]
+    Share,
+    /// Wait for a free stream at most this long, then [`Error::StreamTimeout`].
+    Wait(Duration),
+    /// [`Error::NoStream`] at once.
+    Fail,
+}
+
+/// A claim on a slot.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    pub(crate) slot: u16,
+    pub(crate) generation: u32,
+}
+
+impl Shared {
+    /// Claims a slot for this thread by the device's policy. May block the host under [`StreamPolicy::Wait`].
+    /// Errors: `Closed`, `NoStream`, `StreamTimeout`, `Fault`.
+    pub(crate) fn claim(&self) -> Result<Lease> {
+        // First look, before the claim.
+        self.check()?;
+        let slot = self.claim_slot()?;
+        self.evidence.pause(PausePoint::ClaimBetweenChecks);
+        // ORDER: SeqCst fence so that either this look sees the close or the closer sees the claim; pairs with the fence in `Gate::advance`.
+        fence(Ordering::SeqCst);
+        // Second look: the pool may have closed in between, and must not find a holder that it does not know.
+        if !self.gate.is_live() && !seeded::is(Bug::ClaimUnchecked) {
+            self.evidence.hit(Step::ClaimUndone);
+            self.unhold(slot);
+            return Err(self.refusal());
+        }
+        if let Err(error) = self.streams.slot(slot).raw_or_create(&*self.backend) {
+            self.unhold(slot);
+            return Err(error);
+        }
+        self.evidence.hit(Step::LeaseClaimed);
+        Ok(Lease { slot, generation: self.streams.slot(slot).next_generation() })
+    }
+
+    fn claim_slot(&self) -> Result<u16> {
+        let streams = self.streams.len();
+        loop {
+            // The default stream goes to who opens the device and asks first; workers look from 1 on.
+            let first = usize::from(self.streams.slot(0).generation() > 0 && streams > 1);
+            if let Some(slot) = self.streams.permits.claim(first) {
+                return Ok(self.hold_first(slot));
+            }
+            match self.options.policy {
+                StreamPolicy::Fail => return Err(Error::NoStream { streams }),
+                StreamPolicy::Share => {
+                    if let Some(slot) = self.share() {
+                        self.evidence.hit(Step::LeaseShared);
+                        return Ok(slot);
+                    }
+                }
+                StreamPolicy::Wait(limit) => {
+                    self.evidence.hit(Step::LeaseWait);
+                    let deadline = Instant::now().checked_add(limit);
+                    let claimed =
+                        try_enter(|held| self.streams.permits.claim_waiting(held, deadline, || self.gate.is_live()));
+                    return match claimed.ok_or(Error::Reentered)? {
+                        Ok(slot) => Ok(self.hold_first(slot)),
+                        Err(Denied::TimedOut) => Err(Error::StreamTimeout { waited: limit, streams }),
+                        Err(Denied::Closed) => Err(self.refusal()),
+                    };
+                }
+            }
+        }
+    }
+
+    fn hold_first(&self, slot: usize) -> u16 {
+        // ORDER: Relaxed: the claim of the bit is the acquire; sharers only count from one up.
+        self.streams.slot(slot as u16).holders.store(1, Ordering::Relaxed);
+        slot as u16
+    }
+
+    /// Joins the slot with the fewest holders, ties by the fewest submissions. `None`: that slot was just given back, look again.
+    fn share(&self) -> Option<u16> {
+        let slots = (0..self.streams.len() as u16).map(|i| self.streams.slot(i));
+        let slot = slots
+            .filter(|s| s.holders.load(Ordering::Relaxed) > 0)
+            .min_by_key(|s| (s.holders.load(Ordering::Relaxed), s.submitted.load(Ordering::Relaxed)))?;
+        let mut holders = slot.holders.load(Ordering::Relaxed);
+        while holders > 0 {
+            // ORDER: Acquire so that the raw stream made by the first holder is there; pairs with the Release in `unhold`.
+            match slot.holders.compare_exchange_weak(holders, holders + 1, Ordering::Acquire, Ordering::Relaxed) {
+                Ok(_) => return Some(slot.index()),
+                Err(found) => holders = found,
+            }
+        }
+        None
+    }
+
+    /// Counts one holder off; the last one frees the slot and grants a permit.
+    fn unhold(&self, slot: u16) {
+        // ORDER: AcqRel so that the last holder's release of the bit comes after all others' work; pairs with itself and `share`.
+        let before = self.streams.slot(slot).holders.fetch_sub(1, Ordering::AcqRel);
+        if before > 1 {
+            return;
+        }
+        let released = try_enter(|held| self.streams.permits.release(held, usize::from(slot)));
+        let released = released.unwrap_or_else(|| {
+            // Inside one of our own calls: no permit can be granted, waiters see the slot at their next look.
+            self.evidence.hit(Step::DropDeferred);
+            self.streams.permits.slots().release(usize::from(slot))
+        });
+        if released.is_err() {
+            self.evidence.hit(Step::DoubleReturn);
+        }
+    }
+
+    /// Gives a lease back. Never waits: the stream's tail is where the next holder goes on. Nothing happens in a forked child.
+    pub(crate) fn give_back(&self, lease: Lease) {
+        if fork::generation() != self.fork_generation {
+            return;
+        }
+        self.evidence.hit(Step::LeaseReturned);
+        self.unhold(lease.slot);
+        if seeded::is(Bug::DoubleReturn) && self.streams.permits.slots().release(usize::from(lease.slot)).is_err() {
+            self.evidence.hit(Step::DoubleReturn);
+        }
+    }
+
+    /// Slots claimed just now.
+    pub(crate) fn leases(&self) -> usize {
+        self.streams.permits.slots().claimed()
+    }
+}
+
+/// A stream that a caller holds: a lease of its own, or the current one of a thread. `Clone + Send + Sync`.
+#[derive(Clone, Debug)]
+pub struct Stream {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) slot: u16,
+    pub(crate) generation: u32,
+    /// Keeps a lease that was taken for this handle.
+    _hold: Option<Arc<Hold>>,
+}
+
+#[derive(Debug)]
+struct Hold {
+    shared: Arc<Shared>,
+    lease: Option<Lease>,
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            self.shared.give_back(lease);
+        }
+    }
+}
+
+impl Stream {
+    pub(crate) fn current(shared: &Arc<Shared>, slot: u16) -> Self {
+        let generation = shared.streams.slot(slot).generation();
+        Self { shared: shared.clone(), slot, generation, _hold: None }
+    }
+
+    pub(crate) fn leased(shared: &Arc<Shared>) -> Result<Self> {
+        let lease = shared.claim()?;
+        let (slot, generation) = (lease.slot, lease.generation);
+        let hold = Arc::new(Hold { shared: shared.clone(), lease: Some(lease) });
+        Ok(Self { shared: shared.clone(), slot, generation, _hold: Some(hold) })
+    }
+
+    /// Slot in the pool and how often it had been leased: what a stamp says of it.
+    #[must_use]
+    pub fn id(&self) -> (u16, u32) {
+        (self.slot, self.generation)
+    }
+
+    /// Blocks the host until everything enqueued so far has completed. Errors: `Fault`, `Closed`, `ForkedChild`.
+    #[track_caller]
+    pub fn synchronize(&self) -> Result<()> {
+        self.synchronize_until(None)
+    }
+
+    /// The same, until `deadline`. Errors: also `Timeout`; the work goes on.
+    #[track_caller]
+    pub fn synchronize_until(&self, deadline: Option<Instant>) -> Result<()> {
+        self.shared.check_process()?;
+        let tail = self.shared.streams.slot(self.slot).published();
+        self.shared.settled_fault(self.slot, tail)?;
+        let shared = &self.shared;
+        try_enter(|held| shared.await_seq(held, self.slot, tail, deadline, "stream")).ok_or(Error::Reentered)?
+    }
+
+    /// Whether everything enqueued so far has completed. Never waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        let slot = self.shared.streams.slot(self.slot);
+        slot.completed(&*self.shared.backend) >= slot.published()
+            || enter(|held: &mut Held<'_, Nothing>| {
+                let tail = slot.published();
+                let _ = self.shared.cover(held, self.slot, tail);
+                self.shared.poll(held, self.slot) >= tail
+            })
+    }
+}
+
+impl PartialEq for Stream {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared) && self.slot == other.slot && self.generation == other.generation
+    }
+}

@@ -1,0 +1,233 @@
+//! Order between streams: submission, and the waits that it inserts.
+//!
+//! A launch that reads a value written on another stream makes its own stream wait on the device for the writer's position, unless it is ordered after it already: waited for
+//! before (`seen`), or complete. The host never waits here.
+//!
+//! **Invariants**
+//! * `ordered-use`: when an operation is enqueued, every value it reads was written on the same stream, or at a position that is complete or waited for.
+//! * `use-noted`: a use of a foreign buffer is in its use set before the submission lock is released.
+//!
+//! **Locks** `StreamSubmit`, never two: the event that stands for the writer is recorded under the writer's lock, before ours is taken again.
+//!
+//! **Checked by** specs/stamps_and_reuse, the sim's checker, the hand-over probes.
+
+use std::time::{Duration, Instant};
+
+use millstream_hal::{EventStatus, Kernel, Launch, Operand};
+use millstream_sync::Arc;
+use millstream_sync::lock::levels::Nothing;
+use millstream_sync::lock::record::{self, Boundary};
+use millstream_sync::lock::{Held, try_enter};
+use millstream_sync::schedule::{self, Point};
+use millstream_sync::seeded::{self, Bug};
+
+use crate::device::Shared;
+use crate::error::{Error, Result};
+use crate::event::NativeEvent;
+use crate::evidence::Step;
+use crate::memory::Buffer;
+use crate::profile::Kind;
+use crate::stamp::Stamp;
+use crate::thread_state::Here;
+
+impl Shared {
+    /// Enqueues `kernel` on the current stream after everything that it depends on. Does not wait for it.
+    /// Errors: `Closed`, `Fault`, `MixedDevices`, `Reentered`.
+    pub(crate) fn submit(
+        self: &Arc<Self>,
+        here: &Here,
+        kernel: Kernel,
+        operands: &[Operand],
+        inputs: &[&Buffer],
+        after: &[Stamp],
+    ) -> Result<Stamp> {
+        self.check()?;
+        for input in inputs {
+            if !Arc::ptr_eq(input.shared(), self) {
+                return Err(Error::MixedDevices { left: self.name(), right: input.shared().name() });
+            }
+        }
+        let start = here.ring.now();
+        let seq =
+            try_enter(|held| self.enqueue(held, here, kernel, operands, inputs, after)).ok_or(Error::Reentered)??;
+        let slot = self.streams.slot(here.slot);
+        if let Some(raw) = slot.raw() {
+            schedule::point(Point::Backend);
+            self.backend.drive(raw);
+        }
+        here.ring.span(Kind::Operation, kernel.name(), here.slot, seq, start, 0);
+        Ok(Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq })
+    }
+
+    fn enqueue(
+        &self,
+        held: &mut Held<'_, Nothing>,
+        here: &Here,
+        kernel: Kernel,
+        operands: &[Operand],
+        inputs: &[&Buffer],
+        after: &[Stamp],
+    ) -> Result<u64> {
+        let index = here.slot;
+        let slot = self.streams.slot(index);
+        let raw = slot.raw_or_create(&*self.backend)?;
+        let mut covers: Vec<(u16, u64, Arc<NativeEvent>)> = Vec::new();
+        let seq = loop {
+            let mut submission = held.lock(&slot.submit);
+            // Closing takes this lock once after it set the state: who is here either sees it or is waited for.
+            if !self.gate.is_live() {
+                return Err(self.refusal());
+            }
+            let mut missing: Option<Stamp> = None;
+            for stamp in inputs.iter().map(|b| b.last_write()).chain(after.iter().copied()) {
+                if stamp.stream == index || stamp.seq == 0 || submission.seen[usize::from(stamp.stream)] >= stamp.seq {
+                    continue;
+                }
+                if seeded::is(Bug::SkippedWait)
+                    || covers.iter().any(|(s, seq, _)| *s == stamp.stream && *seq >= stamp.seq)
+                {
+                    continue;
+                }
+                let completed = self.streams.slot(stamp.stream).completed(&*self.backend);
+                if completed >= stamp.seq {
+                    self.evidence.hit(Step::WaitElided);
+                    submission.seen[usize::from(stamp.stream)] = completed;
+                    continue;
+                }
+                missing = Some(stamp);
+                break;
+            }
+            if let Some(stamp) = missing {
+                drop(submission);
+                let (seq, event) = self.cover(held, stamp.stream, stamp.seq)?;
+                covers.push((stamp.stream, seq, event));
+                continue;
+            }
+            for (stream, seq, event) in &covers {
+                record::boundary(Boundary::Enqueue);
+                self.backend.wait(raw, event.raw()).map_err(Error::backend("making a stream wait"))?;
+                self.evidence.hit(Step::WaitInserted);
+                here.ring.hand_over(*stream, *seq, index, submission.seq + 1);
+                submission.seen[usize::from(*stream)] = *seq;
+            }
+            let seq = submission.seq + 1;
+            record::boundary(Boundary::Enqueue);
+            self.backend
+                .launch(raw, &Launch::new(kernel, seq, operands))
+                .map_err(Error::backend("launching a kernel"))?;
+            submission.seq = seq;
+            for input in inputs {
+                input.note_use(index, seq);
+            }
+            slot.publish(seq);
+            break seq;
+        };
+        drop(covers);
+        if slot.wanted() > slot.completed(&*self.backend) {
+            self.record_wanted(held, index);
+        }
+        Ok(seq)
+    }
+
+    /// Limbo wants to see this stream's progress: record one event for it.
+    fn record_wanted(&self, held: &mut Held<'_, Nothing>, index: u16) {
+        let wanted = self.streams.slot(index).wanted();
+        // A failure to record means only that limbo waits for the next one.
+        if self.cover(held, index, wanted).is_ok() {
+            self.evidence.hit(Step::WantedRecorded);
+        }
+    }
+
+    /// An event of stream `index` that stands for `seq` or a later position; recorded now if there is none. Nothing is held.
+    pub(crate) fn cover(&self, held: &mut Held<'_, Nothing>, index: u16, seq: u64) -> Result<(u64, Arc<NativeEvent>)> {
+        let slot = self.streams.slot(index);
+        let raw = slot.raw_or_create(&*self.backend)?;
+        let fresh = self.events.take(held, &*self.backend, false, &self.evidence)?;
+        let mut done = Vec::new();
+        let found = {
+            let mut submission = held.lock(&slot.submit);
+            let completed = slot.completed(&*self.backend);
+            while submission.recorded.front().is_some_and(|(at, _)| *at <= completed) {
+                done.extend(submission.recorded.pop_front().map(|(_, event)| event));
+            }
+            match submission.recorded.iter().find(|(at, _)| *at >= seq) {
+                Some((at, event)) => Ok((*at, event.clone())),
+                None => {
+                    let tail = submission.seq;
+                    record::boundary(Boundary::Enqueue);
+                    self.backend.record(raw, fresh.raw(), tail).map_err(Error::backend("recording an event")).map(
+                        |()| {
+                            self.evidence.hit(Step::EventRecorded);
+                            submission.recorded.push_back((tail, fresh.clone()));
+                            (tail, fresh.clone())
+                        },
+                    )
+                }
+            }
+        };
+        let unused = !found.as_ref().is_ok_and(|(_, event)| Arc::ptr_eq(event, &fresh));
+        if unused || seeded::is(Bug::EventReuse) {
+            done.push(fresh);
+        }
+        self.events.give_back(held, done);
+        self.backend.drive(raw);
+        found
+    }
+
+    /// Asks the recorded events of stream `index` in order how far it has come. Calls the driver with nothing held.
+    pub(crate) fn poll(&self, held: &mut Held<'_, Nothing>, index: u16) -> u64 {
+        let slot = self.streams.slot(index);
+        loop {
+            let front = held.lock(&slot.submit).recorded.front().cloned();
+            let Some((seq, event)) = front else { break };
+            if slot.completed(&*self.backend) < seq {
+                record::boundary(Boundary::DriverCall);
+                if self.backend.query(event.raw()) != Ok(EventStatus::Done) {
+                    break;
+                }
+                slot.note_done(seq);
+            }
+            let mut done = Vec::new();
+            {
+                let mut submission = held.lock(&slot.submit);
+                while submission.recorded.front().is_some_and(|(at, _)| *at <= seq) {
+                    done.extend(submission.recorded.pop_front().map(|(_, event)| event));
+                }
+            }
+            self.events.give_back(held, done);
+        }
+        slot.completed(&*self.backend)
+    }
+
+    /// Blocks the host until stream `index` has completed `seq`, or `deadline`. Nothing is held, as the token shows.
+    /// Errors: `Timeout`, `Fault`.
+    #[track_caller]
+    pub(crate) fn await_seq(
+        &self,
+        held: &mut Held<'_, Nothing>,
+        index: u16,
+        seq: u64,
+        deadline: Option<Instant>,
+        why: &'static str,
+    ) -> Result<()> {
+        let slot = self.streams.slot(index);
+        if slot.completed(&*self.backend) < seq {
+            let start = crate::thread_state::now(self);
+            let (at, event) = self.cover(held, index, seq)?;
+            let timeout = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+            self.evidence.hit(Step::HostWait);
+            record::boundary(Boundary::HostWait);
+            let status =
+                self.backend.synchronize(event.raw(), timeout).map_err(Error::backend("waiting for the device"))?;
+            if let Some(start) = start {
+                crate::thread_state::note_host_wait(self, why, index, seq, start);
+            }
+            if status == EventStatus::Pending {
+                return Err(Error::Timeout { waited: timeout.unwrap_or(Duration::MAX) });
+            }
+            slot.note_done(at);
+            self.poll(held, index);
+        }
+        self.settled_fault(index, seq)
+    }
+}

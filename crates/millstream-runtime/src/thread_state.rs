@@ -1,0 +1,237 @@
+//! What a thread keeps of each device: its current stream, its lease, its block caches, its profiler ring.
+//!
+//! The one thread-local of the workspace that has a destructor. In the order of the first report: the field `lease` with the guards is `CURRENT_STREAM`, the field
+//! `caches` is `BLOCK_CACHE`, [`Entry::leave`] is `BlockCache::flush` for all of them, and the destructor is `BlockCache::drop`.
+//!
+//! **Life** an entry is made at the thread's first use of a device; it ends at thread exit, at [`leave_device`], or when the device is closed and the thread comes by.
+//!
+//! **Invariants**
+//! * `destructor-cannot-panic`: everything in it runs under `catch_unwind`; it takes no lock by force and never waits for the device.
+//! * `try-only`: the state is reached by `try_with` and `try_borrow_mut`; who cannot have it gets an error, or in a drop the inbox.
+
+use std::cell::RefCell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use millstream_sync::Arc;
+use millstream_sync::lock::try_enter;
+use millstream_sync::schedule::{self, Point};
+
+use crate::device::Shared;
+use crate::error::{Error, Result};
+use crate::evidence::Step;
+use crate::fork;
+use crate::memory::{Pin, ThreadCache};
+use crate::profile::{Kind, ThreadRing};
+use crate::stream::Lease;
+
+/// What a thread keeps of one device.
+struct Entry {
+    pin: Arc<Pin>,
+    /// `CURRENT_STREAM`, together with `guards`.
+    lease: Option<Lease>,
+    /// Streams made current by scopes, innermost last.
+    guards: Vec<u16>,
+    /// `BLOCK_CACHE`: one for each stream that was current.
+    caches: Vec<Arc<ThreadCache>>,
+    ring: Arc<ThreadRing>,
+    /// The current stream and its cache, worked out from the fields above.
+    now: Option<(u16, Arc<ThreadCache>)>,
+}
+
+/// A thread's entries, one for each device that it uses.
+struct ThreadState {
+    entries: RefCell<Vec<Entry>>,
+}
+
+millstream_sync::thread_state! {
+    /// Mechanism: `try_with` and `try_borrow_mut` only; the destructor flushes caches through the gate (alive check, count, second check), under `catch_unwind`
+    static THREAD: ThreadState = ThreadState { entries: RefCell::new(Vec::new()) }
+}
+
+/// What an operation needs of its thread: the current stream, its cache, the ring.
+pub(crate) struct Here {
+    pub(crate) pin: Arc<Pin>,
+    pub(crate) slot: u16,
+    pub(crate) cache: Arc<ThreadCache>,
+    pub(crate) ring: Arc<ThreadRing>,
+}
+
+/// Runs `f` on this thread's entry for the device. Errors: `ThreadExiting`, `Reentered`.
+fn with_entry<R>(shared: &Arc<Shared>, f: impl FnOnce(&mut Entry) -> Result<R>) -> Result<R> {
+    THREAD
+        .try_with(|state| {
+            let mut entries = state.entries.try_borrow_mut().map_err(|_| Error::Reentered)?;
+            let at = entries.iter().position(|e| Arc::ptr_eq(&e.pin.shared, shared));
+            let at = match at {
+                Some(at) => at,
+                None => {
+                    entries.push(Entry::new(shared)?);
+                    entries.len() - 1
+                }
+            };
+            f(&mut entries[at])
+        })
+        .unwrap_or(Err(Error::ThreadExiting))
+}
+
+/// This thread's current stream and cache; claims a stream at the first call. Errors: as `Shared::claim`, `ThreadExiting`, `Reentered`, `ForkedChild`.
+#[inline]
+pub(crate) fn here(shared: &Arc<Shared>) -> Result<Here> {
+    shared.check()?;
+    with_entry(shared, |entry| {
+        if entry.now.is_none() {
+            entry.become_current()?;
+        }
+        match &entry.now {
+            Some((slot, cache)) => {
+                Ok(Here { pin: entry.pin.clone(), slot: *slot, cache: cache.clone(), ring: entry.ring.clone() })
+            }
+            None => Err(Error::Closed),
+        }
+    })
+}
+
+/// Runs `f` on this thread's cache for `stream` if that is its current stream. `None`: it is not, or the state cannot be had. For drops.
+#[inline]
+pub(crate) fn cache_if_current<R>(shared: &Arc<Shared>, stream: u16, f: impl FnOnce(&ThreadCache) -> R) -> Option<R> {
+    THREAD
+        .try_with(|state| {
+            let entries = state.entries.try_borrow().ok()?;
+            let entry = entries.iter().find(|e| Arc::ptr_eq(&e.pin.shared, shared))?;
+            match &entry.now {
+                Some((slot, cache)) if *slot == stream => Some(f(cache)),
+                _ => None,
+            }
+        })
+        .ok()?
+}
+
+/// The clock of this thread's ring, where the thread has one.
+pub(crate) fn now(shared: &Shared) -> Option<u64> {
+    ring_of(shared, ThreadRing::now)
+}
+
+/// Records in this thread's ring that the host waited from `start` until now.
+pub(crate) fn note_host_wait(shared: &Shared, why: &'static str, slot: u16, seq: u64, start: u64) {
+    let _ = ring_of(shared, |ring| ring.span(Kind::HostWait, why, slot, seq, start, 0));
+}
+
+fn ring_of<R>(shared: &Shared, f: impl FnOnce(&ThreadRing) -> R) -> Option<R> {
+    THREAD
+        .try_with(|state| {
+            let entries = state.entries.try_borrow().ok()?;
+            entries.iter().find(|e| std::ptr::eq(Arc::as_ptr(&e.pin.shared), shared)).map(|e| f(&e.ring))
+        })
+        .ok()?
+}
+
+/// Makes `slot` current until [`pop_guard`]. Returns the depth before.
+pub(crate) fn push_guard(shared: &Arc<Shared>, slot: u16) -> Result<usize> {
+    with_entry(shared, |entry| {
+        entry.guards.push(slot);
+        if let Err(error) = entry.become_current() {
+            entry.guards.pop();
+            return Err(error);
+        }
+        Ok(entry.guards.len() - 1)
+    })
+}
+
+/// Ends the scope at `depth` and all inside it. Returns the cache to flush, when the thread has no other reason to keep it.
+pub(crate) fn pop_guard(shared: &Arc<Shared>, slot: u16, depth: usize) -> Option<Arc<ThreadCache>> {
+    with_entry(shared, |entry| {
+        entry.guards.truncate(depth);
+        entry.now = None;
+        if entry.lease.is_some() || !entry.guards.is_empty() {
+            entry.become_current()?;
+        }
+        let kept = entry.lease.as_ref().is_some_and(|l| l.slot == slot) || entry.guards.contains(&slot);
+        Ok(entry.caches.iter().find(|c| c.slot() == slot).filter(|_| !kept).cloned())
+    })
+    .ok()
+    .flatten()
+}
+
+/// The explicit hand-back: flushes this thread's caches and returns its lease on the device. What thread exit does, when the caller chooses. Does nothing when
+/// the thread has nothing of the device or its state cannot be had.
+pub(crate) fn leave_device(shared: &Arc<Shared>) {
+    let entry = THREAD
+        .try_with(|state| {
+            let mut entries = state.entries.try_borrow_mut().ok()?;
+            let at = entries.iter().position(|e| Arc::ptr_eq(&e.pin.shared, shared) && e.guards.is_empty())?;
+            Some(entries.swap_remove(at))
+        })
+        .ok()
+        .flatten();
+    if let Some(entry) = entry {
+        entry.leave();
+    }
+}
+
+impl Entry {
+    fn new(shared: &Arc<Shared>) -> Result<Self> {
+        let ring = try_enter(|held| shared.profiler.register(held)).ok_or(Error::Reentered)?;
+        let pin = Arc::new(Pin { shared: shared.clone() });
+        Ok(Self { pin, lease: None, guards: Vec::new(), caches: Vec::new(), ring, now: None })
+    }
+
+    /// Works out the current stream: the innermost guard's, else the lease's, claimed now if there is none.
+    fn become_current(&mut self) -> Result<()> {
+        let slot = match self.guards.last() {
+            Some(slot) => *slot,
+            None => match &self.lease {
+                Some(lease) => lease.slot,
+                None => {
+                    let lease = self.pin.shared.claim()?;
+                    let slot = lease.slot;
+                    self.lease = Some(lease);
+                    slot
+                }
+            },
+        };
+        let cache = match self.caches.iter().find(|c| c.slot() == slot) {
+            Some(cache) => cache.clone(),
+            None => {
+                let shared = &self.pin.shared;
+                let cache = Arc::new(ThreadCache::new(slot, shared.memory.cache_bytes_max));
+                try_enter(|held| held.lock(&shared.state).caches.push(cache.clone())).ok_or(Error::Reentered)?;
+                self.caches.push(cache.clone());
+                cache
+            }
+        };
+        self.now = Some((slot, cache));
+        Ok(())
+    }
+
+    /// Flushes the caches, closes the ring, then gives the lease back: in that order, so that the stream is free only when its blocks are home.
+    fn leave(mut self) {
+        let shared = self.pin.shared.clone();
+        if fork::generation() != shared.fork_generation {
+            return;
+        }
+        schedule::point(Point::ThreadExit);
+        self.now = None;
+        for cache in std::mem::take(&mut self.caches) {
+            if catch_unwind(AssertUnwindSafe(|| shared.flush(&cache))).is_err() {
+                shared.evidence.hit(Step::FlushPanicked);
+                // What the flush had not taken yet: once more, without the probe's panic.
+                let _ = catch_unwind(AssertUnwindSafe(|| shared.flush(&cache)));
+            }
+            let _ = catch_unwind(AssertUnwindSafe(|| shared.retire(&cache)));
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| self.ring.close()));
+        if let Some(lease) = self.lease.take() {
+            let _ = catch_unwind(AssertUnwindSafe(|| shared.give_back(lease)));
+        }
+        let _ = catch_unwind(AssertUnwindSafe(|| shared.finish_if_last()));
+    }
+}
+
+impl Drop for ThreadState {
+    fn drop(&mut self) {
+        for entry in self.entries.get_mut().drain(..) {
+            // `leave` catches what it calls; this catches the rest, since a panic here would end the process.
+            let _ = catch_unwind(AssertUnwindSafe(|| entry.leave()));
+        }
+    }
+}
