@@ -270,13 +270,22 @@ fn list(heading: &str, items: &[String]) -> Markup {
     html! { @if !items.is_empty() { h3 { (heading) } ul { @for item in items { li { (item) } } } } }
 }
 
+/// A table that becomes a list of rows on a narrow screen. The roles keep it a table for screen readers there.
 fn table<const N: usize>(caption: &str, headings: [&str; N], rows: Vec<[Markup; N]>) -> Markup {
     html! {
-        div.table tabindex="0" role="region" aria-label=(caption) {
-            table {
-                caption { (caption) }
-                thead { tr { @for heading in headings { th scope="col" { (heading) } } } }
-                tbody { @for row in rows { tr { @for cell in row { td { (cell) } } } } }
+        table role="table" {
+            caption { (caption) }
+            thead role="rowgroup" {
+                tr role="row" { @for heading in headings { th scope="col" role="columnheader" { (heading) } } }
+            }
+            tbody role="rowgroup" {
+                @for row in rows {
+                    tr role="row" {
+                        @for (heading, cell) in headings.iter().zip(row) {
+                            td role="cell" data-label=(heading) { div { (cell) } }
+                        }
+                    }
+                }
             }
         }
     }

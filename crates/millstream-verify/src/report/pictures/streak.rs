@@ -7,7 +7,7 @@ use crate::model::ConsecutiveClean;
 use crate::report::wording::plural;
 
 const WIDTH: f64 = 760.0;
-const STEP: (f64, f64) = (62.0, 52.0);
+const STEP: (f64, f64) = (58.0, 52.0);
 const PER_ROW: usize = 12;
 /// The newest rounds that are drawn.
 const DOTS_MAX: usize = 60;
