@@ -1,0 +1,255 @@
+//! What the cases drive a device with: blocks cut from segments, lanes (a stream with its position) and transfers.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use millstream_hal::{
+    Access, Backend, DevicePtr, Error, EventStatus, Kernel, Launch, Operand, RawEvent, RawSegment, RawStream,
+    SEGMENT_ALIGN,
+};
+use millstream_sync::Arc;
+
+use super::{Make, host};
+
+/// How long work may take before it counts as lost.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+/// What memory holds before a case writes it.
+pub(super) const UNTOUCHED: f32 = -77.25;
+const SEGMENT_BYTES: usize = 1 << 20;
+
+/// A piece of device memory.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Block {
+    pub(super) ptr: DevicePtr,
+    pub(super) words: usize,
+}
+
+impl Block {
+    pub(super) fn out(self) -> Operand {
+        Operand { ptr: self.ptr, bytes: self.words * 4, access: Access::Write, staging: false }
+    }
+
+    pub(super) fn input(self) -> Operand {
+        Operand { access: Access::Read, ..self.out() }
+    }
+
+    /// The words `from..from + words` of it.
+    pub(super) fn part(self, from: usize, words: usize) -> Self {
+        assert!(from + words <= self.words);
+        Self { ptr: self.ptr.offset(from * 4), words }
+    }
+}
+
+/// A stream and the position of its last launch.
+pub(super) struct Lane {
+    backend: Arc<dyn Backend>,
+    pub(super) stream: RawStream,
+    pub(super) seq: u64,
+}
+
+impl Lane {
+    pub(super) fn new(backend: &Arc<dyn Backend>) -> Self {
+        let stream = backend.create_stream().expect("a stream");
+        Self { backend: Arc::clone(backend), stream, seq: 0 }
+    }
+
+    pub(super) fn enqueue(&mut self, kernel: Kernel, operands: &[Operand]) {
+        self.seq += 1;
+        self.backend.launch(self.stream, &Launch::new(kernel, self.seq, operands)).expect("a launch");
+    }
+
+    pub(super) fn launch(&mut self, kernel: Kernel, operands: &[Operand]) {
+        self.enqueue(kernel, operands);
+        self.drive();
+    }
+
+    pub(super) fn drive(&self) {
+        self.backend.drive(self.stream);
+    }
+
+    pub(super) fn fill(&mut self, block: Block, value: f32) {
+        self.launch(Kernel::Fill { elements: block.words, value }, &[block.out()]);
+    }
+
+    pub(super) fn spin(&mut self, micros: u32) {
+        self.launch(Kernel::Spin { micros }, &[]);
+    }
+
+    pub(super) fn copy(&mut self, to: Block, from: Block) {
+        let a = layout(&[from.words]);
+        self.launch(Kernel::Copy { a }, &[to.out(), from.input()]);
+    }
+
+    pub(super) fn add(&mut self, out: Block, a: Block, b: Block) {
+        let view = layout(&[out.words]);
+        let kernel = Kernel::Binary { op: millstream_hal::BinaryOp::Add, a: view, b: view };
+        self.launch(kernel, &[out.out(), a.input(), b.input()]);
+    }
+
+    pub(super) fn record(&self, event: RawEvent) {
+        self.backend.record(self.stream, event, self.seq).expect("a record");
+        self.drive();
+    }
+
+    pub(super) fn wait(&self, event: RawEvent) {
+        self.backend.wait(self.stream, event).expect("a wait");
+        self.drive();
+    }
+
+    /// Waits on the host until the work so far has completed.
+    pub(super) fn finish(&self) {
+        let event = self.backend.create_event(false).expect("an event");
+        self.record(event);
+        synchronize(&self.backend, event);
+        self.backend.destroy_event(event);
+    }
+
+    pub(super) fn end(self) {
+        self.finish();
+        self.backend.destroy_stream(self.stream);
+    }
+}
+
+/// Waits on the host for an event; lost work fails the case.
+#[track_caller]
+pub(super) fn synchronize(backend: &Arc<dyn Backend>, event: RawEvent) {
+    let status = backend.synchronize(event, Some(PATIENCE)).expect("a host wait");
+    assert_eq!(status, EventStatus::Done, "the work did not complete within {PATIENCE:?}");
+}
+
+pub(super) fn layout(shape: &[usize]) -> millstream_hal::Layout {
+    millstream_hal::Layout::contiguous(shape).expect("a small shape")
+}
+
+/// A device with memory to cut.
+pub(super) struct Rig {
+    pub(super) backend: Arc<dyn Backend>,
+    segments: RefCell<Vec<RawSegment>>,
+    used: Cell<usize>,
+}
+
+impl Rig {
+    pub(super) fn new(make: Make<'_>) -> Self {
+        Self { backend: make(), segments: RefCell::default(), used: Cell::new(0) }
+    }
+
+    pub(super) fn lane(&self) -> Lane {
+        Lane::new(&self.backend)
+    }
+
+    pub(super) fn event(&self) -> RawEvent {
+        self.backend.create_event(false).expect("an event")
+    }
+
+    /// A block that overlaps no other, aligned as the runtime aligns blocks.
+    pub(super) fn block(&self, words: usize) -> Block {
+        let bytes = (words * 4).max(1).next_multiple_of(SEGMENT_ALIGN);
+        let mut segments = self.segments.borrow_mut();
+        if segments.last().is_none_or(|s| s.bytes - self.used.get() < bytes) {
+            segments.push(self.backend.allocate_segment(bytes.max(SEGMENT_BYTES)).expect("a segment"));
+            self.used.set(0);
+        }
+        let segment = segments.last().expect("one was pushed");
+        let ptr = segment.base.offset(self.used.get());
+        self.used.set(self.used.get() + bytes);
+        Block { ptr, words }
+    }
+
+    /// Copies values to the device and waits for it.
+    pub(super) fn put(&self, lane: &mut Lane, block: Block, values: &[f32]) {
+        let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        let staging = self.backend.allocate_staging(bytes.len().max(1)).expect("staging");
+        host::write(&staging, 0, &bytes);
+        let source =
+            Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access: Access::Read, staging: true };
+        lane.launch(Kernel::Upload { bytes: bytes.len() }, &[block.out(), source]);
+        lane.finish();
+        self.backend.release_staging(staging);
+    }
+
+    /// Copies the bits of a block to the host and waits for it.
+    pub(super) fn bits(&self, lane: &mut Lane, block: Block) -> Vec<u32> {
+        let bytes = block.words * 4;
+        let staging = self.backend.allocate_staging(bytes.max(1)).expect("staging");
+        let target =
+            Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access: Access::Write, staging: true };
+        lane.launch(Kernel::Download { bytes, from: 0, to: 0 }, &[target, block.input()]);
+        lane.finish();
+        let copy = host::read(&staging, 0, bytes);
+        self.backend.release_staging(staging);
+        copy.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
+    }
+
+    pub(super) fn values(&self, lane: &mut Lane, block: Block) -> Vec<f32> {
+        self.bits(lane, block).into_iter().map(f32::from_bits).collect()
+    }
+
+    /// Runs a kernel on the device over `inputs` and with the interpreter; returns both results. The output lies between guard words, which
+    /// must stay as they are.
+    pub(super) fn both(&self, lane: &mut Lane, kernel: Kernel, words: usize, inputs: &[&[f32]]) -> [Vec<f32>; 2] {
+        const GUARD: usize = SEGMENT_ALIGN / 4;
+        let room = self.block(words + 2 * GUARD);
+        lane.fill(room, UNTOUCHED);
+        let mut operands = vec![room.part(GUARD, words).out()];
+        for values in inputs {
+            let block = self.block(values.len());
+            self.put(lane, block, values);
+            operands.push(block.input());
+        }
+        lane.launch(kernel, &operands);
+        let all = self.values(lane, room);
+        for (i, guard) in all[..GUARD].iter().chain(&all[GUARD + words..]).enumerate() {
+            assert_eq!(*guard, UNTOUCHED, "{kernel:?} writes beyond its output, guard word {i}");
+        }
+        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let inputs: Vec<Vec<u8>> = inputs.iter().map(|values| bytes(values)).collect();
+        let mut out = bytes(&vec![UNTOUCHED; words]);
+        crate::interpret(&kernel, &mut out, &inputs.iter().map(Vec::as_slice).collect::<Vec<_>>())
+            .expect("the case asks for what the interpreter can do");
+        let wanted = out.chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();
+        [all[GUARD..GUARD + words].to_vec(), wanted]
+    }
+
+    /// Gives all memory back. Every lane has ended.
+    pub(super) fn end(self) {
+        for segment in self.segments.into_inner() {
+            self.backend.release_segment(segment);
+        }
+        assert_eq!(self.backend.fault(), None, "a device that did its work has no fault");
+    }
+}
+
+/// Whether the device runs out of memory for `bytes`.
+pub(super) fn is_out_of_memory(backend: &Arc<dyn Backend>, bytes: usize) -> bool {
+    matches!(backend.allocate_segment(bytes), Err(Error::OutOfMemory { .. }))
+}
+
+/// Asserts equal bits; any NaN equals any other.
+#[track_caller]
+pub(super) fn assert_exact([got, wanted]: &[Vec<f32>; 2], what: &dyn std::fmt::Debug) {
+    let same = |x: &f32, y: &f32| x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
+    let wrong = got.iter().zip(wanted).position(|(x, y)| !same(x, y));
+    if let Some(i) = wrong {
+        panic!("{what:?}: element {i} is {:?}, should be {:?}", got[i], wanted[i]);
+    }
+    assert_eq!(got.len(), wanted.len());
+}
+
+/// Asserts that each element is as near as its bound says.
+#[track_caller]
+pub(super) fn assert_near([got, wanted]: &[Vec<f32>; 2], what: &dyn std::fmt::Debug, bound: impl Fn(usize) -> f64) {
+    assert_eq!(got.len(), wanted.len());
+    for (i, (x, y)) in got.iter().zip(wanted).enumerate() {
+        let (error, most) = ((f64::from(*x) - f64::from(*y)).abs(), bound(i));
+        assert!(error <= most, "{what:?}: element {i} is {x:?}, should be {y:?} within {most:e}, differs by {error:e}");
+    }
+}
+
+/// `n` values of mixed size and sign, the same for the same seed.
+pub(super) fn values(seed: u64, n: usize) -> Vec<f32> {
+    let word = |i: usize| {
+        let counter = [i as u32, (i as u64 >> 32) as u32, 0, 0];
+        crate::interpreter::philox::philox4x32_10(counter, [seed as u32, (seed >> 32) as u32])
+    };
+    (0..n).map(|i| crate::interpreter::normal_pair(word(i)[0], word(i)[1])[0] as f32).collect()
+}

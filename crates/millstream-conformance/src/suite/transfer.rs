@@ -1,0 +1,65 @@
+//! Staging, uploads, downloads, fingerprints: bytes as they are.
+
+use millstream_hal::{Access, DevicePtr, Kernel, Operand, RawStaging};
+
+use super::Make;
+use super::host;
+use super::rig::{Rig, values};
+
+fn operand(staging: &RawStaging, access: Access) -> Operand {
+    Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access, staging: true }
+}
+
+pub(super) fn staging_carries_bytes_there_and_back(make: Make<'_>) {
+    let rig = Rig::new(make);
+    let mut lane = rig.lane();
+    for bytes in [1usize, 3, 4, 5, 63, 64, 1_000, 70_001, 1 << 20] {
+        let block = rig.block(bytes.div_ceil(4));
+        let there = rig.backend.allocate_staging(bytes).expect("staging");
+        let back = rig.backend.allocate_staging(bytes).expect("staging");
+        assert_eq!((there.host % 64, back.host % 64), (0, 0), "staging is aligned to 64 bytes");
+        let sent: Vec<u8> = (0..bytes).map(|i| (i * 7 + i / 251) as u8).collect();
+        host::write(&there, 0, &sent);
+        lane.launch(Kernel::Upload { bytes }, &[block.out(), operand(&there, Access::Read)]);
+        let download = Kernel::Download { bytes, from: 0, to: 0 };
+        lane.launch(download, &[operand(&back, Access::Write), block.input()]);
+        lane.finish();
+        assert!(host::read(&back, 0, bytes) == sent, "{bytes} bytes came back changed");
+        rig.backend.release_staging(there);
+        rig.backend.release_staging(back);
+    }
+    lane.end();
+    rig.end();
+}
+
+pub(super) fn a_download_leaves_the_bytes_around_it_alone(make: Make<'_>) {
+    let rig = Rig::new(make);
+    let mut lane = rig.lane();
+    let block = rig.block(64);
+    rig.put(&mut lane, block, &values(1, 64));
+    let staging = rig.backend.allocate_staging(100).expect("staging");
+    host::write(&staging, 0, &[0xee; 100]);
+    let kernel = Kernel::Download { bytes: 21, from: 5, to: 33 };
+    lane.launch(kernel, &[operand(&staging, Access::Write), block.input()]);
+    lane.finish();
+    let wanted: Vec<u8> = values(1, 64).iter().flat_map(|x| x.to_le_bytes()).skip(5).take(21).collect();
+    let got = host::read(&staging, 0, 100);
+    assert_eq!(got[33..54], wanted, "the bytes asked for");
+    assert!(got[..33].iter().chain(&got[54..]).all(|b| *b == 0xee), "bytes around a download were written");
+    rig.backend.release_staging(staging);
+    lane.end();
+    rig.end();
+}
+
+pub(super) fn a_fingerprint_is_that_of_the_words(make: Make<'_>) {
+    let rig = Rig::new(make);
+    let mut lane = rig.lane();
+    for words in [0, 1, 2, 5, 64, 1_000, 65_537, 300_000] {
+        let input = values(words as u64, words);
+        let [got, wanted] = rig.both(&mut lane, Kernel::Fingerprint { words }, 2, &[&input]);
+        let bits = |x: &[f32]| [x[0].to_bits(), x[1].to_bits()];
+        assert_eq!(bits(&got), bits(&wanted), "fingerprint of {words} words");
+    }
+    lane.end();
+    rig.end();
+}
