@@ -2,7 +2,7 @@
 //!
 //! A round is a set of executed attempts on the user's machine. This crate holds everything about a round that is not
 //! the attempts themselves: the data of a round ([`model`]), the subject it is bound to ([`subject`]), the append-only
-//! ledger ([`ledger`]), the count of consecutive clean rounds ([`streak`]), and the reports as Markdown, JSON, JUnit
+//! ledger ([`ledger`]), the count of consecutive clean rounds ([`streak`]), the comparison with earlier rounds ([`history`]), and the reports as Markdown, JSON, JUnit
 //! and HTML ([`report`]) with the console block of the stress run ([`console`]). None of these opens a device or
 //! starts a thread, so that each can be tested with a round made by hand.
 //!
@@ -10,12 +10,14 @@
 //! - `report-is-a-function`: every report is a function of one [`model::Round`]; nothing is looked up while writing it.
 //! - `never-proven`: a clean round is reported as `CLEAN`; no text claims a proof.
 //!
-//! **Checked by**: unit tests, `tests/report.rs`, `tests/ledger.rs`, `tests/streak.rs`.
+//! **Checked by**: unit tests, `tests/report.rs`, `tests/ledger.rs`, `tests/history.rs`, `tests/streak.rs`.
 
 #![forbid(unsafe_code)]
 
 pub mod console;
+pub mod date;
 mod error;
+pub mod history;
 pub mod ledger;
 pub mod model;
 pub mod report;

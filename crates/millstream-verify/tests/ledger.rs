@@ -193,3 +193,23 @@ fn why_names_the_reason_and_the_last_round() {
     let error = ledger.why(9).unwrap_err();
     assert_eq!(error.to_string(), "the ledger has no round N=9; the last is N=3");
 }
+
+#[test]
+fn reader_beside_a_writer_never_sees_damage() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for n in 1..=40 {
+                assert_eq!(add_round(path, &RoundResult::Clean), n);
+            }
+        });
+        let mut seen = 0;
+        while !writer.is_finished() {
+            let lines = Ledger::at(path).list().unwrap().len();
+            assert!(lines >= seen, "a ledger only grows");
+            seen = lines;
+        }
+    });
+    assert_eq!(Ledger::at(path).list().unwrap().len(), 80);
+}

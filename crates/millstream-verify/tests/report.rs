@@ -1,7 +1,5 @@
 //! The reports of hand-made rounds.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking")]
-
 mod fixture;
 
 use millstream_verify::model::{ConsecutiveClean, Round, RoundResult};

@@ -17,8 +17,6 @@ pub use line::{Counts, Line, LineResult};
 pub use round_lock::{RoundLock, Written};
 pub use why::Why;
 
-use crate::model::{HistoryPoint, RoundResult};
-
 /// Hash before the first line.
 pub const ZEROS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -84,19 +82,4 @@ impl Ledger {
         fs::create_dir_all(&self.folder).map_err(|source| LedgerError::unwritable(&self.folder, source))?;
         RoundLock::take(&self.folder, patience)
     }
-}
-
-/// The throughput of the finished rounds among `lines`, for the picture of the history.
-pub fn history(lines: &[Line]) -> Vec<HistoryPoint> {
-    let finished = lines.iter().filter_map(|line| {
-        let result = match line.result {
-            LineResult::Started => return None,
-            LineResult::Clean => RoundResult::Clean,
-            LineResult::CleanRepeat => RoundResult::CleanRepeat,
-            LineResult::Findings => RoundResult::Findings(line.counts.findings as usize),
-            LineResult::Incomplete => RoundResult::Incomplete(line.reason.clone()),
-        };
-        Some(HistoryPoint { n: line.n, result, ops_per_second: line.ops_per_second })
-    });
-    finished.collect()
 }

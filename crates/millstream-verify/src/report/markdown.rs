@@ -3,9 +3,9 @@
 use std::fmt::{self, Write};
 
 use super::wording::{self, plural, thousands};
-use crate::console;
 use crate::model::{Attempt, Round, Stress};
 use crate::streak;
+use crate::{console, date};
 
 /// The round as Markdown.
 pub fn markdown(round: &Round) -> String {
@@ -20,7 +20,7 @@ fn write_round(out: &mut String, round: &Round) -> fmt::Result {
     let count = round.attempts.len();
     let s = if count == 1 { "" } else { "s" };
     writeln!(out, "# Verification Round {} - {count} Rigorous Attempt{s}\n", round.iteration)?;
-    writeln!(out, "**Date**: {}", round.date)?;
+    writeln!(out, "**Date**: {}", date::day(&round.date))?;
     writeln!(out, "**Iteration**: {}", round.iteration)?;
     writeln!(out, "**Result**: {}", wording::result_sentence(round))?;
     for note in &round.notes {
