@@ -1,4 +1,4 @@
-//! Ownership of a value by one word: taken by a swap that never waits, given back by a store.
+//! Ownership of a value by one word: taken by an exchange that never waits, given back by a store.
 //!
 //! For values that one thread uses nearly always (a thread's block cache, a stream's engine) and another takes only when they are idle. It
 //! is not a lock: who does not get it does something else.
@@ -31,9 +31,10 @@ impl OwnerWord {
     /// Takes the word if it is free. Never waits.
     #[inline]
     pub fn try_take(&self) -> Option<Owned<'_>> {
-        // The guard is made only when the word was free: dropping one gives the word back.
+        // An exchange and no swap: a try that fails writes nothing. The guard is made only after it: dropping one gives the word back.
         // ORDER: Acquire so that what the last owner did is visible; pairs with the Release in `Owned::drop`.
-        (self.word.swap(TAKEN, Ordering::Acquire) == FREE).then(|| Owned { word: self })
+        let taken = self.word.compare_exchange(FREE, TAKEN, Ordering::Acquire, Ordering::Relaxed);
+        taken.is_ok().then(|| Owned { word: self })
     }
 
     /// Whether someone owns it just now.

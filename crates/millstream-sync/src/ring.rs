@@ -11,7 +11,11 @@
 use crate::atomic::{AtomicU64, Ordering, fence};
 
 /// Words of a record.
+#[cfg(not(millstream_loom))]
 pub const RECORD_WORDS: usize = 6;
+/// Words of a record; under loom two are enough to tear it.
+#[cfg(millstream_loom)]
+pub const RECORD_WORDS: usize = 2;
 
 /// A record.
 pub type Record = [u64; RECORD_WORDS];
@@ -54,22 +58,22 @@ impl Ring {
         for (word, value) in slot.words.iter().zip(record) {
             word.store(value, Ordering::Relaxed);
         }
-        // ORDER: Release so that the words are visible with the even number; pairs with the first load in `read_from`.
-        slot.sequence.store(2 * at + 2, Ordering::Release);
-        // ORDER: Release so that a reader that sees the count finds the record; pairs with the Acquire load in `read_from`.
+        // ORDER: Relaxed: nobody looks for this record before it is counted below.
+        slot.sequence.store(2 * at + 2, Ordering::Relaxed);
+        // ORDER: Release so that a reader that sees the count finds the number and the words; pairs with the Acquire load in `read_from`.
         self.written.store(at + 1, Ordering::Release);
     }
 
     /// Reads the records from number `first` on that are still there and not being written, oldest first, and returns the number to go on
     /// from.
     pub fn read_from(&self, first: u64, mut each: impl FnMut(Record)) -> u64 {
-        // ORDER: Acquire so that the records below the count are there; pairs with `write`.
+        // ORDER: Acquire so that the records below the count are there, or newer ones; pairs with `write`.
         let end = self.written.load(Ordering::Acquire);
         let oldest = end.saturating_sub(self.slots.len() as u64);
         for at in first.max(oldest)..end {
             let slot = &self.slots[at as usize & (self.slots.len() - 1)];
-            // ORDER: Acquire so that the words of an even number are visible; pairs with the Release store in `write`.
-            let before = slot.sequence.load(Ordering::Acquire);
+            // ORDER: Relaxed: the words that belong to this number are visible since the count was read.
+            let before = slot.sequence.load(Ordering::Relaxed);
             let record: Record = std::array::from_fn(|i| slot.words[i].load(Ordering::Relaxed));
             // ORDER: Acquire fence so that a word of a newer record shows its odd number below; pairs with the Release fence in `write`.
             fence(Ordering::Acquire);

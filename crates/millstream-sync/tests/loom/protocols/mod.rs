@@ -1,0 +1,30 @@
+//! The protocols, one file each, named as in the crate.
+
+mod bounded_queue;
+mod doorbell;
+mod gate;
+mod inbox;
+mod owner_word;
+mod permits;
+mod ring;
+mod slot_set;
+mod use_set;
+mod watched;
+
+use crate::checks::Case;
+
+/// All cases.
+pub fn all() -> Vec<Case> {
+    let all = [
+        slot_set::cases(),
+        permits::cases(),
+        inbox::cases(),
+        owner_word::cases(),
+        gate::cases(),
+        use_set::cases(),
+        doorbell::cases(),
+        bounded_queue::cases(),
+        ring::cases(),
+    ];
+    all.into_iter().flatten().collect()
+}
