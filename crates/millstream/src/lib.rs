@@ -1,1 +1,35 @@
 //! Thread-safe parallel tensor execution in one process, that verifies itself on the user's machine.
+//!
+//! Open a device, share tensors between any number of threads, compute. Each thread gets a stream of its own; the values are those of the sequential program, bit for bit.
+//!
+//! ```
+//! use millstream::{Generator, Tensor, cpu};
+//!
+//! let device = cpu::open()?;
+//! let weights = Tensor::randn(&device, &[64, 64], &mut Generator::new(1))?;
+//! let sums: Vec<f32> = std::thread::scope(|scope| {
+//!     let workers: Vec<_> = (0..20u64)
+//!         .map(|i| {
+//!             let (device, weights) = (&device, &weights);
+//!             scope.spawn(move || {
+//!                 let input = Tensor::randn(device, &[64, 64], &mut Generator::new(2).split(i))?;
+//!                 input.matmul(weights)?.sum()?.item()
+//!             })
+//!         })
+//!         .collect();
+//!     workers.into_iter().map(|w| w.join().expect("a worker panicked")).collect::<Result<_, _>>()
+//! })?;
+//! assert_eq!(sums.len(), 20);
+//! # Ok::<(), millstream::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "cpu")]
+pub mod cpu;
+
+pub use millstream_hal::{Backend, BinaryOp, DType, DeviceInfo, Kernel, Layout, ReduceOp};
+pub use millstream_runtime::{
+    Arrow, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState, Health, Ladder, MemoryStats, Rung, ShutdownReport, Span, Stamp,
+    Stream, StreamGuard, StreamPolicy, Trace, evidence,
+};
+pub use millstream_tensor::{Error, Generator, Result, Tensor, read_all};

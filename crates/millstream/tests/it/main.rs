@@ -1,0 +1,3 @@
+//! One file for each public capability.
+
+mod parallel;
