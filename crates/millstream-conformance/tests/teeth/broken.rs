@@ -1,0 +1,244 @@
+//! A sim broken in one way.
+
+use std::time::Duration;
+
+use millstream_hal::{
+    Backend, BinaryOp, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Kernel, Launch, RawEvent, RawGraph,
+    RawSegment, RawStaging, RawStream, ReduceOp, Result,
+};
+use millstream_sim::{SimBackend, SimOptions};
+use millstream_sync::{OwnedCell, thread};
+
+/// What is wrong with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum How {
+    Nothing,
+    DropsWaits,
+    RunsLaunchesOutOfOrder,
+    SaysDoneTooEarly,
+    NeverSaysDone,
+    KeepsTheFirstMark,
+    LosesLaunches,
+    LeaksSegments,
+    GivesOneSegmentTwice,
+    NeverRefusesMemory,
+    MisalignsSegments,
+    ForgetsTheOffsetOfRandom,
+    AddsForMultiplies,
+    SumsForMean,
+    WritesOneWordMore,
+    IgnoresTheTargetOfDownloads,
+    KnowsEveryEvent,
+    HasAFault,
+    MovesThePositionAhead,
+}
+
+pub(crate) struct Broken {
+    sim: SimBackend,
+    how: How,
+    state: OwnedCell<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// Launches held back, to run after the next.
+    held: Vec<(RawStream, Launch)>,
+    recorded: Vec<RawEvent>,
+    segments: Vec<RawSegment>,
+    launches: u64,
+    last: Vec<(RawStream, u64)>,
+}
+
+impl Broken {
+    pub(crate) fn new(how: How, seed: u64) -> Self {
+        Self { sim: SimBackend::new(SimOptions::new(seed)), how, state: OwnedCell::default() }
+    }
+
+    fn state<R>(&self, mut f: impl FnMut(&mut State) -> R) -> R {
+        loop {
+            match self.state.try_with(&mut f) {
+                Some(result) => return result,
+                None => thread::yield_now(),
+            }
+        }
+    }
+
+    /// What the device makes of a launch.
+    fn spoilt(&self, launch: &Launch) -> Launch {
+        let kernel = match (self.how, launch.kernel) {
+            (How::ForgetsTheOffsetOfRandom, Kernel::Randn { elements, mut key }) => {
+                key.offset = 0;
+                Kernel::Randn { elements, key }
+            }
+            (How::AddsForMultiplies, Kernel::Binary { op: BinaryOp::Mul, a, b }) => {
+                Kernel::Binary { op: BinaryOp::Add, a, b }
+            }
+            (How::SumsForMean, Kernel::Reduce { a, .. }) => Kernel::Reduce { op: ReduceOp::Sum, a },
+            (How::IgnoresTheTargetOfDownloads, Kernel::Download { bytes, from, .. }) => {
+                Kernel::Download { bytes, from, to: 0 }
+            }
+            (How::WritesOneWordMore, Kernel::Fill { elements, value }) if elements % 64 == 1 => {
+                let mut operands = launch.operands().to_vec();
+                operands[0].bytes += 4;
+                let kernel = Kernel::Fill { elements: elements + 1, value };
+                return Launch::new(kernel, launch.seq, &operands);
+            }
+            (_, kernel) => kernel,
+        };
+        Launch::new(kernel, launch.seq, launch.operands())
+    }
+
+    /// Lets go of what was held back for a stream.
+    fn flush(&self, stream: RawStream) -> Result<()> {
+        let held: Vec<_> = self.state(|s| s.held.extract_if(.., |h| h.0 == stream).collect());
+        held.into_iter().try_for_each(|(stream, launch)| self.sim.launch(stream, &launch))
+    }
+}
+
+impl Backend for Broken {
+    fn info(&self) -> &DeviceInfo {
+        self.sim.info()
+    }
+
+    fn allocate_segment(&self, bytes: usize) -> Result<RawSegment> {
+        let last = self.state(|s| s.segments.last().copied());
+        match (self.how, last) {
+            (How::GivesOneSegmentTwice, Some(last)) if last.bytes >= bytes => Ok(last),
+            (How::NeverRefusesMemory, _) if bytes > 64 << 20 => self.sim.allocate_segment(256),
+            (How::MisalignsSegments, _) => {
+                let segment = self.sim.allocate_segment(bytes + 64)?;
+                Ok(RawSegment { base: DevicePtr(segment.base.0 + 64), bytes })
+            }
+            _ => {
+                let segment = self.sim.allocate_segment(bytes)?;
+                self.state(|s| s.segments.push(segment));
+                Ok(segment)
+            }
+        }
+    }
+
+    fn release_segment(&self, segment: RawSegment) {
+        if self.how != How::LeaksSegments {
+            self.sim.release_segment(segment);
+        }
+    }
+
+    fn allocate_staging(&self, bytes: usize) -> Result<RawStaging> {
+        self.sim.allocate_staging(bytes)
+    }
+
+    fn release_staging(&self, staging: RawStaging) {
+        self.sim.release_staging(staging);
+    }
+
+    fn create_stream(&self) -> Result<RawStream> {
+        self.sim.create_stream()
+    }
+
+    fn destroy_stream(&self, stream: RawStream) {
+        let _ = self.flush(stream);
+        self.sim.destroy_stream(stream);
+    }
+
+    fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {
+        let launch = self.spoilt(launch);
+        let count = self.state(|s| {
+            s.launches += 1;
+            s.last.retain(|(other, _)| *other != stream);
+            s.last.push((stream, launch.seq));
+            s.launches
+        });
+        match self.how {
+            How::LosesLaunches if count.is_multiple_of(7) => Ok(()),
+            How::RunsLaunchesOutOfOrder if !self.state(|s| s.held.iter().any(|h| h.0 == stream)) => {
+                self.state(|s| s.held.push((stream, launch)));
+                Ok(())
+            }
+            How::RunsLaunchesOutOfOrder => {
+                self.sim.launch(stream, &launch)?;
+                self.flush(stream)
+            }
+            _ => {
+                self.flush(stream)?;
+                self.sim.launch(stream, &launch)
+            }
+        }
+    }
+
+    fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()> {
+        self.flush(stream)?;
+        let again = self.state(|s| s.recorded.contains(&event));
+        if self.how == How::KeepsTheFirstMark && again {
+            return Ok(());
+        }
+        self.state(|s| s.recorded.push(event));
+        self.sim.record(stream, event, seq)
+    }
+
+    fn wait(&self, stream: RawStream, event: RawEvent) -> Result<()> {
+        self.flush(stream)?;
+        match self.how {
+            How::DropsWaits => self.sim.query(event).map(|_| ()),
+            _ => self.sim.wait(stream, event),
+        }
+    }
+
+    fn drive(&self, stream: RawStream) {
+        self.sim.drive(stream);
+    }
+
+    fn create_event(&self, timing: bool) -> Result<RawEvent> {
+        self.sim.create_event(timing)
+    }
+
+    fn destroy_event(&self, event: RawEvent) {
+        self.sim.destroy_event(event);
+    }
+
+    fn query(&self, event: RawEvent) -> Result<EventStatus> {
+        match (self.how, self.sim.query(event)) {
+            (How::SaysDoneTooEarly, Ok(_)) => Ok(EventStatus::Done),
+            (How::NeverSaysDone, Ok(_)) => Ok(EventStatus::Pending),
+            (How::KnowsEveryEvent, Err(Error::NotRecorded { .. })) => Ok(EventStatus::Done),
+            (_, answer) => answer,
+        }
+    }
+
+    fn synchronize(&self, event: RawEvent, timeout: Option<Duration>) -> Result<EventStatus> {
+        match self.how {
+            How::SaysDoneTooEarly => self.query(event),
+            _ => self.sim.synchronize(event, timeout),
+        }
+    }
+
+    fn elapsed_ns(&self, start: RawEvent, end: RawEvent) -> Result<u64> {
+        self.sim.elapsed_ns(start, end)
+    }
+
+    fn completed(&self, stream: RawStream) -> Option<u64> {
+        let last = self.state(|s| s.last.iter().find(|l| l.0 == stream).map_or(0, |l| l.1));
+        (self.how == How::MovesThePositionAhead).then_some(last)
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        let fault = || Fault { stream: RawStream(0), seq: 0, kernel: "none", reason: "none".to_string() };
+        (self.how == How::HasAFault).then(fault).or_else(|| self.sim.fault())
+    }
+
+    fn begin_capture(&self, stream: RawStream) -> Result<()> {
+        self.sim.begin_capture(stream)
+    }
+
+    fn end_capture(&self, stream: RawStream) -> Result<RawGraph> {
+        self.flush(stream)?;
+        self.sim.end_capture(stream)
+    }
+
+    fn launch_graph(&self, stream: RawStream, graph: RawGraph, seq: u64) -> Result<()> {
+        self.sim.launch_graph(stream, graph, seq)
+    }
+
+    fn destroy_graph(&self, graph: RawGraph) {
+        self.sim.destroy_graph(graph);
+    }
+}
