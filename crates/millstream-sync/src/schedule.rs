@@ -23,7 +23,11 @@
 //! **Locks** one mutex of its own, never held while a body runs. It lies below everything and is not in the table of locks.
 //!
 //! **Checked by** schedule/tests, and the determinism tests of the sim.
-#![allow(clippy::disallowed_types, clippy::disallowed_macros, reason = "lies below the seam: a model checker must not see it")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_macros,
+    reason = "lies below the seam: a model checker must not see it"
+)]
 
 mod baton;
 mod outcome;
