@@ -2,8 +2,9 @@
 use std::time::Instant;
 
 use millstream_cpu::Level;
-use millstream_cpu::kernels::{copy, elementwise, fill, fingerprint, randn, reduce, view::View};
-use millstream_hal::{BinaryOp, Layout, PhiloxKey, ReduceOp};
+use millstream_cpu::kernels::matmul::{Factor, Tiling};
+use millstream_cpu::kernels::{copy, elementwise, fill, fingerprint, matmul, randn, reduce, view::View};
+use millstream_hal::{BinaryOp, Layout, MatrixView, PhiloxKey, ReduceOp};
 
 /// Best nanoseconds of one call.
 fn best(mut work: impl FnMut()) -> f64 {
@@ -22,11 +23,23 @@ fn best(mut work: impl FnMut()) -> f64 {
     best
 }
 
+fn ignore<T>(_: T) {}
+
 fn main() {
     const N: usize = 4096;
     let key = PhiloxKey { seed: 1, sequence: 2, offset: 3 };
     let (mut x, a, b) = (vec![0f32; N], vec![1.5f32; N], vec![2.5f32; N]);
     let square = Layout::contiguous(&[64, 64]).expect("a small shape").transposed(0, 1);
+    println!("GFLOP/s of square products");
+    for n in [32usize, 64, 128, 256, 512, 1024] {
+        let (a, b, mut out) = (vec![1.5f32; n * n], vec![0.5f32; n * n], vec![0f32; n * n]);
+        let dense = MatrixView { offset: 0, row_stride: n as i64, col_stride: 1 };
+        let ns = best(|| {
+            let (a, b) = (Factor::new(&a, &dense, n, n), Factor::new(&b, &dense, n, n));
+            matmul::matmul(std::hint::black_box(&mut out), Tiling::of(n, n, n), &a, &b);
+        });
+        println!("  {n:5} {:.1}", 2.0 * (n as f64).powi(3) / ns);
+    }
     println!("ns per element, {N} elements in cache");
     for level in Level::available() {
         let line = [
@@ -47,7 +60,7 @@ fn main() {
             (
                 "sum",
                 best(|| {
-                    drop(std::hint::black_box(reduce::reduce(
+                    ignore(std::hint::black_box(reduce::reduce(
                         level,
                         ReduceOp::Sum,
                         &View::of(std::hint::black_box(&a)),
@@ -57,7 +70,7 @@ fn main() {
             (
                 "sum of a transposed view",
                 best(|| {
-                    drop(std::hint::black_box(reduce::reduce(
+                    ignore(std::hint::black_box(reduce::reduce(
                         level,
                         ReduceOp::Sum,
                         &View::new(std::hint::black_box(&a), &square),
@@ -66,7 +79,9 @@ fn main() {
             ),
             (
                 "fingerprint",
-                best(|| drop(std::hint::black_box(fingerprint::fingerprint(level, 0, std::hint::black_box(&[7; N]))))),
+                best(|| {
+                    ignore(std::hint::black_box(fingerprint::fingerprint(level, 0, std::hint::black_box(&[7; N]))))
+                }),
             ),
             ("fill", best(|| fill::fill(std::hint::black_box(&mut x), 1.0))),
             (

@@ -3,6 +3,7 @@ pub mod copy;
 pub mod elementwise;
 pub mod fill;
 pub mod fingerprint;
+pub mod matmul;
 pub mod philox;
 pub mod randn;
 pub mod reduce;

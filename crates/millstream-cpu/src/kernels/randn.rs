@@ -1,8 +1,8 @@
 //! Standard normal numbers: Philox words through Box-Muller.
 //!
-//! Element `i` is word `i % 4` of block `i / 4` (see [`PhiloxKey`]); words are taken in pairs. For a pair `(w, v)`, both uniforms
-//! are `(word + 0.5) / 2^32`, the radius is `sqrt(-2 ln u(w))`, the angle `2 pi u(v)`, and the pair of elements is
-//! `(radius cos angle, radius sin angle)` (Box, Muller 1958). So the largest number is 6.764, no number is infinite or NaN, and the
+//! Element `i` is word `i % 4` of block `i / 4` (see [`PhiloxKey`]); words are taken in pairs. For a pair `(w, v)`
+//! the radius is `sqrt(-2 ln u)` with `u = (w + 1) / 2^32`, the angle is `2 pi v / 2^32`, and the pair of elements is
+//! `(radius cos angle, radius sin angle)` (Box, Muller 1958). So the largest number is 6.661, no number is infinite or NaN, and the
 //! numbers near zero are as fine as `f32` allows, since `ln u` is taken from `1 - u` where `u` is near 1.
 //!
 //! Logarithm, sine and cosine are polynomials after an exact reduction (the coefficients of Cephes `logf`, `sinf`, `cosf`, Moshier),
@@ -24,7 +24,7 @@ use crate::simd::Work;
 /// Blocks per pass over the buffers on the stack.
 const PASS: usize = 128;
 /// Largest normal that can come out, rounded up.
-pub const LARGEST: f32 = 6.7641;
+pub const LARGEST: f32 = 6.6605;
 
 /// Writes elements `first ..` of the sequence of `key` to `out`.
 pub fn randn(level: Level, key: PhiloxKey, first: u64, out: &mut [f32]) {
@@ -92,7 +92,7 @@ fn box_muller(w: u32, v: u32) -> (f32, f32) {
     (radius * cos, radius * sin)
 }
 
-/// `ln((w + 0.5) / 2^32)`.
+/// `ln((w + 1) / 2^32)`.
 #[inline(always)]
 fn ln_uniform(w: u32) -> f32 {
     const SCALE: f32 = 1.0 / 4_294_967_296.0;
@@ -100,7 +100,7 @@ fn ln_uniform(w: u32) -> f32 {
     // From this word on u > sqrt(1/2), so that ln u = ln(1 + f) with f = u - 1.
     const NEAR_ONE: u32 = 0xb504_f400;
     // As a signed number the word gives u below 1/2 and u - 1 above it, both to the last place.
-    let t = (w as i32 as f32).mul_add(SCALE, 0.5 * SCALE);
+    let t = (w as i32 as f32).mul_add(SCALE, SCALE);
     let u = if (w as i32) < 0 { 1.0 + t } else { t };
     // u = m * 2^e with m in [sqrt(1/2), sqrt(2)); e is 0 from NEAR_ONE on.
     let shifted = u.to_bits().wrapping_sub(SQRT_HALF_BITS);
@@ -108,14 +108,14 @@ fn ln_uniform(w: u32) -> f32 {
     let m = f32::from_bits((shifted & 0x007f_ffff).wrapping_add(SQRT_HALF_BITS));
     let f = if w >= NEAR_ONE { t } else { m - 1.0 };
     let mut p = 7.037_683_6e-2_f32;
-    p = p.mul_add(f, -1.151_461_03e-1);
-    p = p.mul_add(f, 1.167_699_87e-1);
-    p = p.mul_add(f, -1.242_014_08e-1);
-    p = p.mul_add(f, 1.424_932_28e-1);
-    p = p.mul_add(f, -1.666_805_77e-1);
-    p = p.mul_add(f, 2.000_071_48e-1);
+    p = p.mul_add(f, -1.151_461e-1);
+    p = p.mul_add(f, 1.167_699_9e-1);
+    p = p.mul_add(f, -1.242_014_1e-1);
+    p = p.mul_add(f, 1.424_932_3e-1);
+    p = p.mul_add(f, -1.666_805_8e-1);
+    p = p.mul_add(f, 2.000_071_5e-1);
     p = p.mul_add(f, -2.499_999_4e-1);
-    p = p.mul_add(f, 3.333_333_1e-1);
+    p = p.mul_add(f, 3.333_333e-1);
     let square = f * f;
     let mut y = p * f * square;
     y = e.mul_add(-2.121_944_4e-4, y);
@@ -123,13 +123,13 @@ fn ln_uniform(w: u32) -> f32 {
     e.mul_add(0.693_359_4, f + y)
 }
 
-/// Sine and cosine of `2 pi (v + 0.5) / 2^32`. The quadrant and the rest are taken from the integer, exactly.
+/// Sine and cosine of `2 pi v / 2^32`. The quadrant and the rest are taken from the integer, exactly.
 #[inline(always)]
 fn sin_cos_turn(v: u32) -> (f32, f32) {
     const STEP: f32 = (std::f64::consts::FRAC_PI_2 / 1_073_741_824.0) as f32;
     let quadrant = v.wrapping_add(1 << 29) >> 30;
     let rest = v.wrapping_sub(quadrant << 30) as i32;
-    let x = (rest as f32).mul_add(STEP, 0.5 * STEP);
+    let x = rest as f32 * STEP;
     let z = x * x;
     let mut s = -1.951_529_6e-4_f32;
     s = s.mul_add(z, 8.332_161e-3);

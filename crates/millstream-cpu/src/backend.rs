@@ -1,0 +1,345 @@
+//! The device: streams, events and memory of one CPU behind the contract of a backend.
+//!
+//! **Invariants** those of `stream`, `drive`, `event` and `memory`; this file only joins them.
+
+use std::time::{Duration, Instant};
+
+use millstream_hal::{
+    Backend, DeviceInfo, Error, EventStatus, Fault, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream,
+    Result,
+};
+use millstream_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use millstream_sync::{Arc, BoundedQueue, OnceLock, thread};
+
+use crate::Level;
+use crate::event::{Events, Mark};
+use crate::fault::FaultCell;
+use crate::host;
+use crate::memory::{self, Memory};
+use crate::options::{CpuOptions, Mode};
+use crate::statistics::{Counters, Statistics};
+use crate::stream::{Item, STREAMS_MAX, Slot};
+use crate::team::{Busy, Team};
+
+/// What the backend and its workers share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) mode: Mode,
+    pub(crate) level: Level,
+    pub(crate) delay_seed: Option<u64>,
+    pub(crate) delay_micros_max: u32,
+    pub(crate) slots: Box<[OnceLock<Box<Slot>>]>,
+    pub(crate) events: Events,
+    pub(crate) team: Team,
+    pub(crate) busy: Arc<Busy>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) fault: FaultCell,
+    started: Instant,
+    closed: AtomicBool,
+}
+
+impl Shared {
+    /// The slot of a mark or of a handle that was handed out.
+    pub(crate) fn slot(&self, index: usize) -> &Slot {
+        self.slots[index].get().expect("a slot that was handed out exists")
+    }
+
+    pub(crate) fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    /// Whether the backend was dropped: workers leave.
+    pub(crate) fn is_closed(&self) -> bool {
+        // ORDER: Relaxed; nothing is published by the flag.
+        self.closed.load(Ordering::Relaxed)
+    }
+}
+
+/// The CPU as a device: `cpu` or `cpu:queued`.
+///
+/// In inline mode the calling threads are the streams: [`Backend::drive`] does the work, unless another thread is driving the
+/// stream, which then does it. So work can still be running when `drive` returns, if a stream is shared.
+///
+/// Capture is not supported: a launch costs less than a microsecond, and there is nothing to gain.
+#[derive(Debug)]
+pub struct CpuBackend {
+    shared: Arc<Shared>,
+    info: DeviceInfo,
+    memory: Memory,
+    free: BoundedQueue<u16>,
+    made: AtomicUsize,
+    queue_capacity: usize,
+}
+
+impl CpuBackend {
+    /// Opens the CPU. Starts no thread: workers begin with their streams, helpers with the first large operation.
+    #[must_use]
+    pub fn new(options: CpuOptions) -> Self {
+        let cores = options.cores();
+        let level = options.level.unwrap_or_else(Level::best);
+        let counters = Arc::new(Counters::default());
+        let busy = Arc::new(Busy::default());
+        let memory = Memory::new(options.memory_bytes.unwrap_or_else(memory::machine_bytes));
+        let queued = options.mode == Mode::Queued;
+        let info = DeviceInfo {
+            name: if queued { "cpu:queued" } else { "cpu" }.to_owned(),
+            model: host::model(),
+            numeric_class: host::numeric_class(level),
+            memory_bytes: memory.limit(),
+            streams: (cores + 1).max(32),
+            asynchronous: queued,
+        };
+        let shared = Shared {
+            mode: options.mode,
+            level,
+            delay_seed: options.delay_seed.filter(|_| queued),
+            delay_micros_max: options.delay_micros_max,
+            slots: (0..STREAMS_MAX).map(|_| OnceLock::new()).collect(),
+            events: Events::new(),
+            team: Team::new(cores, Arc::clone(&busy), Arc::clone(&counters)),
+            busy,
+            counters,
+            fault: FaultCell::default(),
+            started: Instant::now(),
+            closed: AtomicBool::new(false),
+        };
+        Self {
+            shared: Arc::new(shared),
+            info,
+            memory,
+            free: BoundedQueue::with_capacity(STREAMS_MAX),
+            made: AtomicUsize::new(0),
+            queue_capacity: options.queue_capacity,
+        }
+    }
+
+    /// What the backend has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.shared.counters.read()
+    }
+
+    /// The instruction set in use.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        self.shared.level
+    }
+
+    /// The slot of a living stream. Panics for any other: the runtime's mistake.
+    fn stream(&self, stream: RawStream) -> &Slot {
+        let (index, generation) = (stream.0 as usize % STREAMS_MAX, stream.0 >> STREAMS_MAX.trailing_zeros());
+        let slot = self.shared.slots[index].get().filter(|slot| slot.is_alive(generation));
+        slot.unwrap_or_else(|| panic!("stream {} was destroyed or never made", stream.0))
+    }
+
+    fn take_slot(&self) -> Result<&Slot> {
+        let index = match self.free.try_pop() {
+            Some(index) => usize::from(index),
+            None => {
+                let index = self.made.fetch_add(1, Ordering::Relaxed);
+                if index >= STREAMS_MAX {
+                    self.made.fetch_sub(1, Ordering::Relaxed);
+                    return Err(Error::Exhausted { what: "streams", limit: STREAMS_MAX });
+                }
+                index
+            }
+        };
+        Ok(self.shared.slots[index].get_or_init(|| Box::new(Slot::new(index as u16, self.queue_capacity))))
+    }
+
+    fn enqueue(&self, slot: &Slot, item: Item) {
+        let mut item = item;
+        let mut waited = false;
+        while let Err(back) = slot.queue.try_push(item) {
+            item = back;
+            if !std::mem::replace(&mut waited, true) {
+                self.shared.counters.queue_full_waits.hit();
+            }
+            if self.shared.mode == Mode::Inline && !slot.driver.is_taken() {
+                // Nobody makes room but us.
+                self.shared.drive(slot);
+            } else {
+                let inline = self.shared.mode == Mode::Inline;
+                let room = || slot.queue.len() < slot.queue.capacity() || (inline && !slot.driver.is_taken());
+                slot.bell.wait_until(None, room);
+            }
+        }
+        if self.shared.mode == Mode::Queued {
+            slot.bell.ring();
+        }
+    }
+
+    /// The newest mark of an event, and the event again if it is a timing one.
+    fn mark(&self, event: RawEvent) -> Result<(Mark, Option<RawEvent>)> {
+        let mark = self.shared.events.mark(event)?;
+        Ok((mark, self.shared.events.is_timing(event)?.then_some(event)))
+    }
+
+    /// Whether a reached mark is good.
+    fn verdict(&self, mark: Mark) -> Result<EventStatus> {
+        if self.shared.slot(mark.slot()).is_faulty(mark.position()) {
+            self.shared.fault.check()?;
+        }
+        Ok(EventStatus::Done)
+    }
+}
+
+impl Backend for CpuBackend {
+    fn info(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn allocate_segment(&self, bytes: usize) -> Result<RawSegment> {
+        let (address, bytes) = self.memory.take(bytes)?;
+        Ok(RawSegment { base: millstream_hal::DevicePtr(address), bytes })
+    }
+
+    fn release_segment(&self, segment: RawSegment) {
+        self.memory.give_back(segment.base.0, segment.bytes);
+    }
+
+    fn allocate_staging(&self, bytes: usize) -> Result<RawStaging> {
+        let (host, bytes) = self.memory.take(bytes)?;
+        Ok(RawStaging { host, bytes })
+    }
+
+    fn release_staging(&self, staging: RawStaging) {
+        self.memory.give_back(staging.host, staging.bytes);
+    }
+
+    fn create_stream(&self) -> Result<RawStream> {
+        let slot = self.take_slot()?;
+        slot.open();
+        if self.shared.mode == Mode::Queued {
+            let (shared, index) = (Arc::clone(&self.shared), usize::from(slot.index));
+            let builder = thread::Builder::new().name(format!("millstream-stream-{index}"));
+            let Ok(worker) = builder.spawn(move || shared.work(shared.slot(index))) else {
+                slot.close();
+                let _ = self.free.try_push(slot.index);
+                return Err(Error::Exhausted { what: "threads for streams", limit: index });
+            };
+            slot.worker.try_with(|cell| *cell = Some(worker));
+        }
+        Ok(slot.raw())
+    }
+
+    fn destroy_stream(&self, stream: RawStream) {
+        let slot = self.stream(stream);
+        if !slot.close() {
+            return;
+        }
+        slot.request_stop();
+        if let Some(worker) = slot.worker.try_with(Option::take).flatten() {
+            // A worker does not panic: kernels are caught.
+            let _ = worker.join();
+        }
+        // The slot of a faulty stream is not used again: waits for its marks must find the fault.
+        if !slot.has_failed() {
+            let _ = self.free.try_push(slot.index);
+        }
+    }
+
+    fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {
+        self.shared.fault.check()?;
+        let slot = self.stream(stream);
+        let position = slot.position_of(launch.seq);
+        self.enqueue(slot, Item::Launch { launch: *launch, position });
+        slot.set_enqueued(position);
+        Ok(())
+    }
+
+    fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()> {
+        let slot = self.stream(stream);
+        let position = slot.position_of(seq);
+        let mark = Mark::new(slot.index, position)?;
+        let timing = self.shared.events.is_timing(event)?;
+        // A mark at an item that is enqueued anyway needs none of its own.
+        if timing || position > slot.enqueued() {
+            let timed = timing.then_some((event.0, mark));
+            self.enqueue(slot, Item::Record { position, timed });
+            slot.set_enqueued(position.max(slot.enqueued()));
+        }
+        self.shared.counters.events_recorded.hit();
+        self.shared.events.record(event, mark)
+    }
+
+    fn wait(&self, stream: RawStream, event: RawEvent) -> Result<()> {
+        let mark = self.shared.events.mark(event)?;
+        let slot = self.stream(stream);
+        let other = self.shared.slot(mark.slot());
+        if mark.slot() == usize::from(slot.index) {
+            return Ok(());
+        }
+        if other.position() >= mark.position() && !other.is_faulty(mark.position()) {
+            self.shared.counters.waits_already_over.hit();
+            return Ok(());
+        }
+        self.enqueue(slot, Item::Wait { mark });
+        Ok(())
+    }
+
+    fn drive(&self, stream: RawStream) {
+        if self.shared.mode == Mode::Inline {
+            self.shared.drive(self.stream(stream));
+        }
+    }
+
+    fn create_event(&self, timing: bool) -> Result<RawEvent> {
+        self.shared.events.create(timing)
+    }
+
+    fn destroy_event(&self, event: RawEvent) {
+        self.shared.events.destroy(event);
+    }
+
+    fn query(&self, event: RawEvent) -> Result<EventStatus> {
+        let (mark, timed) = self.mark(event)?;
+        if self.shared.is_reached(mark, timed) { self.verdict(mark) } else { Ok(EventStatus::Pending) }
+    }
+
+    fn synchronize(&self, event: RawEvent, timeout: Option<Duration>) -> Result<EventStatus> {
+        let (mark, timed) = self.mark(event)?;
+        if self.shared.wait_for(mark, timed, timeout, None) { self.verdict(mark) } else { Ok(EventStatus::Pending) }
+    }
+
+    fn elapsed_ns(&self, start: RawEvent, end: RawEvent) -> Result<u64> {
+        let start = self.shared.events.time_ns(start)?;
+        Ok(self.shared.events.time_ns(end)?.saturating_sub(start))
+    }
+
+    fn completed(&self, stream: RawStream) -> Option<u64> {
+        let slot = self.stream(stream);
+        Some(slot.seq_of(slot.position()))
+    }
+
+    fn fault(&self) -> Option<Fault> {
+        self.shared.fault.read().cloned()
+    }
+
+    fn begin_capture(&self, _stream: RawStream) -> Result<()> {
+        Err(NO_CAPTURE)
+    }
+
+    fn end_capture(&self, _stream: RawStream) -> Result<RawGraph> {
+        Err(NO_CAPTURE)
+    }
+
+    fn launch_graph(&self, _stream: RawStream, _graph: RawGraph, _seq: u64) -> Result<()> {
+        Err(NO_CAPTURE)
+    }
+
+    fn destroy_graph(&self, _graph: RawGraph) {}
+}
+
+const NO_CAPTURE: Error = Error::Unsupported { what: "capture", backend: "cpu" };
+
+impl Drop for CpuBackend {
+    fn drop(&mut self) {
+        // Signals and does not join: a drop does not block. Workers hold what they need.
+        // ORDER: Relaxed; the rings' fences make sleepers see it.
+        self.shared.closed.store(true, Ordering::Relaxed);
+        for slot in self.shared.slots.iter().filter_map(OnceLock::get) {
+            slot.request_stop();
+        }
+    }
+}

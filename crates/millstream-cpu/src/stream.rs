@@ -1,0 +1,174 @@
+//! One stream: a queue of items, a position, and the word that says who drives.
+//!
+//! A slot is made once and reused by later streams. Its position counts the items of all of them, so that a mark that an
+//! event kept of an earlier stream is in the past, whatever happens to the slot; `base` translates to the sequence numbers of the runtime.
+//!
+//! **Life** free -> alive (`open`) -> free (`close`, its queue empty).
+//!
+//! **Invariants**
+//! * `one-driver`: items are popped by the owner of `driver` alone.
+//! * `position-grows`: only the driver moves the position, and only forward.
+//! * `fault-before-position`: a position at or beyond `faulty_from` is published after `faulty_from`.
+//! * `nothing-stranded`: a queue that is not empty has a driver, or a thread that is about to look for one.
+//!
+//! **Locks** none. **Checked by** drive/tests.
+
+use millstream_hal::Launch;
+use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use millstream_sync::{BoundedQueue, Doorbell, OwnedCell, OwnerWord, thread};
+
+use crate::event::Mark;
+
+/// What a queue holds.
+#[expect(clippy::large_enum_variant, reason = "items lie inline in the queue: enqueueing allocates nothing")]
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Item {
+    /// A kernel; completing it reaches `position`.
+    Launch { launch: Launch, position: u64 },
+    /// Later items start after `mark`.
+    Wait { mark: Mark },
+    /// Reaches `position`, and notes the time for event `timed`.
+    Record { position: u64, timed: Option<(u32, Mark)> },
+}
+
+/// One slot.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub(crate) index: u16,
+    pub(crate) queue: BoundedQueue<Item>,
+    pub(crate) driver: OwnerWord,
+    /// Rung when the position has moved, the driver has left, an item was pushed, or the stream is to end.
+    pub(crate) bell: Doorbell,
+    position: AtomicU64,
+    /// Position before the first item of the stream that has the slot now.
+    base: AtomicU64,
+    /// Position of the newest item.
+    enqueued: AtomicU64,
+    faulty_from: AtomicU64,
+    generation: AtomicU32,
+    alive: AtomicBool,
+    stop: AtomicBool,
+    pub(crate) worker: OwnedCell<Option<thread::JoinHandle<()>>>,
+}
+
+impl Slot {
+    pub(crate) fn new(index: u16, queue_capacity: usize) -> Self {
+        Self {
+            index,
+            queue: BoundedQueue::with_capacity(queue_capacity),
+            driver: OwnerWord::new(),
+            bell: Doorbell::new(),
+            position: AtomicU64::new(0),
+            base: AtomicU64::new(0),
+            enqueued: AtomicU64::new(0),
+            faulty_from: AtomicU64::new(u64::MAX),
+            generation: AtomicU32::new(0),
+            alive: AtomicBool::new(false),
+            stop: AtomicBool::new(false),
+            worker: OwnedCell::new(None),
+        }
+    }
+
+    /// Makes the slot a new stream.
+    pub(crate) fn open(&self) {
+        let position = self.position();
+        // ORDER: Relaxed stores; published by the Release store of `alive`.
+        self.base.store(position, Ordering::Relaxed);
+        self.enqueued.store(position, Ordering::Relaxed);
+        self.faulty_from.store(u64::MAX, Ordering::Relaxed);
+        self.stop.store(false, Ordering::Relaxed);
+        self.generation.fetch_add(1, Ordering::Relaxed);
+        // ORDER: Release so that who finds it alive finds the fields above; pairs with `is_alive`.
+        self.alive.store(true, Ordering::Release);
+    }
+
+    /// Ends the stream; its queue is empty. Returns `false` when it was not alive.
+    pub(crate) fn close(&self) -> bool {
+        // ORDER: AcqRel so that of two closers one goes on, after what the opener did.
+        self.alive.swap(false, Ordering::AcqRel)
+    }
+
+    pub(crate) fn is_alive(&self, generation: u32) -> bool {
+        // ORDER: Acquire so that the fields of `open` are visible; pairs with it.
+        self.alive.load(Ordering::Acquire) && self.generation() == generation
+    }
+
+    /// Number of the stream that has the slot now, in the bits that a handle has for it.
+    pub(crate) fn generation(&self) -> u32 {
+        self.generation.load(Ordering::Relaxed) & GENERATIONS
+    }
+
+    /// Tells the worker to leave.
+    pub(crate) fn request_stop(&self) {
+        // ORDER: Relaxed; the ring's fence makes a sleeper see it.
+        self.stop.store(true, Ordering::Relaxed);
+        self.bell.ring();
+    }
+
+    pub(crate) fn stop_requested(&self) -> bool {
+        // ORDER: Relaxed; nothing is published by the flag.
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// The position. The work up to it is visible.
+    #[inline]
+    pub(crate) fn position(&self) -> u64 {
+        // ORDER: Acquire so that the work up to the position is visible; pairs with `advance`.
+        self.position.load(Ordering::Acquire)
+    }
+
+    /// Moves to `position`, if that is forward. Called by the driver.
+    #[inline]
+    pub(crate) fn advance(&self, position: u64) {
+        if position > self.position.load(Ordering::Relaxed) {
+            // ORDER: Release so that the work up to the position is visible; pairs with `position`.
+            self.position.store(position, Ordering::Release);
+        }
+        self.bell.ring();
+    }
+
+    /// The position of the runtime's sequence number `seq`.
+    pub(crate) fn position_of(&self, seq: u64) -> u64 {
+        self.base.load(Ordering::Relaxed).saturating_add(seq)
+    }
+
+    /// The runtime's sequence number of `position`.
+    pub(crate) fn seq_of(&self, position: u64) -> u64 {
+        position.saturating_sub(self.base.load(Ordering::Relaxed))
+    }
+
+    /// Position of the newest item, known to the one thread that enqueues.
+    pub(crate) fn enqueued(&self) -> u64 {
+        // ORDER: Relaxed; enqueues of one stream are ordered by the caller (`enqueue-order`).
+        self.enqueued.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_enqueued(&self, position: u64) {
+        // ORDER: Relaxed; as above.
+        self.enqueued.store(position, Ordering::Relaxed);
+    }
+
+    /// Whether the work that reached `position` failed or came after a failure. True answers need a position that was seen reached.
+    pub(crate) fn is_faulty(&self, position: u64) -> bool {
+        // ORDER: Relaxed; `fault-before-position` and the Acquire of `position` make it visible.
+        self.faulty_from.load(Ordering::Relaxed) <= position
+    }
+
+    /// Whether anything of the stream failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.is_faulty(u64::MAX - 1)
+    }
+
+    /// Marks `position` and all later ones as failed. Called by the driver, before it advances there.
+    pub(crate) fn mark_faulty(&self, position: u64) {
+        // ORDER: Relaxed; published by the Release of `advance`.
+        if position < self.faulty_from.load(Ordering::Relaxed) {
+            self.faulty_from.store(position, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Bits of a generation in a raw stream.
+pub(crate) const GENERATIONS: u32 = (1 << 22) - 1;
+/// Most streams at once.
+pub(crate) const STREAMS_MAX: usize = 1 << 10;
