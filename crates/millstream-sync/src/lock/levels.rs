@@ -37,6 +37,14 @@ pub trait Level: 'static {
 )]
 pub trait MayTake<Inner: Level>: Level {}
 
+/// A level whose owner may enter again.
+#[diagnostic::on_unimplemented(
+    message = "a `{Self}` lock may not be entered again by its owner",
+    label = "this level is not re-entrant",
+    note = "use the guard that is held; a level is re-entrant only when the table says so"
+)]
+pub trait Reentrant: Level {}
+
 /// No lock is held.
 #[derive(Debug)]
 pub enum Nothing {}
@@ -77,9 +85,13 @@ macro_rules! lock_table {
             const INFO: &'static $crate::lock::LevelInfo =
                 &$crate::lock::LevelInfo { name: stringify!($level), reentrant: $crate::lock_table!(@flag $($flag)?) };
         }
+        $($crate::lock_table!(@flag_trait $flag $level);)?
         $crate::lock_table!(@levels $order + 1; $($rest)*);
     };
     (@levels $order:expr;) => {};
+    (@flag_trait reentrant $level:ident) => {
+        impl $crate::lock::Reentrant for $level {}
+    };
     (@flag reentrant) => { true };
     (@flag) => { false };
 }

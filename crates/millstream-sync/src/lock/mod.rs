@@ -17,8 +17,10 @@
 pub mod levels;
 mod mutex;
 pub mod record;
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests;
 mod token;
 
-pub use levels::{Level, LevelInfo, MayTake, Nothing};
+pub use levels::{Level, LevelInfo, MayTake, Nothing, Reentrant};
 pub use mutex::{Again, Lock, Locked, OtherLock, Signal};
 pub use token::{Held, enter, try_enter};

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use super::levels::{Level, MayTake, Nothing};
+use super::levels::{Level, MayTake, Nothing, Reentrant};
 use super::record;
 use super::token::Held;
 use crate::schedule::{self, Point};
@@ -101,7 +101,10 @@ impl<'a, P: Level, L: Level, T> Locked<'a, P, L, T> {
     }
 
     /// Enters again as the owner: the same lock, one deeper. Errors: [`OtherLock`] when `lock` is not the one that is held.
-    pub fn again<'b>(&'b mut self, lock: &Lock<L, T>) -> Result<Again<'b, T>, OtherLock> {
+    pub fn again<'b>(&'b mut self, lock: &Lock<L, T>) -> Result<Again<'b, T>, OtherLock>
+    where
+        L: Reentrant,
+    {
         if !std::ptr::eq(lock, self.lock) {
             return Err(OtherLock);
         }

@@ -3,7 +3,6 @@
 //! A deadlock under a checker ends its process, and a planted bug stays for the rest of its process: so the test binary starts itself
 //! once a case. A run that finds something exits with [`FOUND`]; what is expected decides whether that is good.
 
-use std::panic::PanicHookInfo;
 use std::process::{Command, ExitCode};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,8 +10,6 @@ use std::time::{Duration, Instant};
 
 /// Exit code of a run that found a broken property.
 pub const FOUND: i32 = 3;
-/// Exit code of a run that saw no end of one schedule.
-pub const ENDLESS: i32 = 4;
 
 /// Schedules begun in this process.
 pub static SCHEDULES: AtomicU64 = AtomicU64::new(0);
@@ -20,16 +17,6 @@ pub static SCHEDULES: AtomicU64 = AtomicU64::new(0);
 /// Notes that a schedule begins.
 pub fn begin_schedule() {
     SCHEDULES.fetch_add(1, Ordering::Relaxed);
-}
-
-/// Ends the process with the first panic's text: a broken property. What a case wants to unwind it resumes without the hook.
-pub fn exit_on_panic() {
-    std::panic::set_hook(Box::new(|info: &PanicHookInfo<'_>| {
-        let text = info.payload_as_str().unwrap_or("not a text");
-        println!("{}", text.lines().next().unwrap_or_default());
-        println!("schedules {}", SCHEDULES.load(Ordering::Relaxed));
-        std::process::exit(if text.contains("maximum number of branches") { ENDLESS } else { FOUND });
-    }));
 }
 
 /// One run of this binary.
