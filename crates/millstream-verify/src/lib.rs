@@ -14,16 +14,21 @@
 
 #![forbid(unsafe_code)]
 
+pub mod attempts;
 pub mod console;
 pub mod date;
 mod error;
 pub mod history;
 pub mod ledger;
 pub mod model;
+pub mod open;
+pub mod plan;
 pub mod report;
+pub mod sim;
 pub mod streak;
 pub mod subject;
 mod subject_hash;
+pub mod workload;
 
 pub use error::Error;
 

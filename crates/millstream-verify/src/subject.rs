@@ -225,14 +225,17 @@ mod tests {
     }
 
     #[test]
-    fn bytes_moved_between_files_change_the_hash() {
+    fn one_file_that_spells_two_has_another_hash() {
         let tree = tree();
         let (a, b) = (tree.path().join("crates/a"), tree.path().join("crates/b"));
-        fs::write(&a, "12").unwrap();
-        fs::write(&b, "3").unwrap();
-        let before = tree_sha256(tree.path()).unwrap();
         fs::write(&a, "1").unwrap();
-        fs::write(&b, "23").unwrap();
+        fs::write(&b, "2").unwrap();
+        let before = tree_sha256(tree.path()).unwrap();
+        fs::remove_file(&b).unwrap();
+        // What would follow the first file in the hash, were contents not preceded by their lengths.
+        let name = "crates/b";
+        let spelled = ["1".as_bytes(), &(name.len() as u64).to_le_bytes(), name.as_bytes(), b"2"];
+        fs::write(&a, spelled.concat()).unwrap();
         assert_ne!(tree_sha256(tree.path()).unwrap(), before);
     }
 

@@ -40,17 +40,26 @@ pub(super) struct OnDisk {
 
 /// Reads without a lock: again, while a writer moves the head meanwhile.
 pub(super) fn read_settled(folder: &Path) -> Result<Checked, LedgerError> {
-    let mut before = Head::read(folder)?;
+    settle(|| Head::read(folder), || read_ledger(folder))?
+        // A writer that never rests is not damage.
+        .ok_or_else(|| LedgerError::unreadable(&folder.join(LEDGER), io::ErrorKind::ResourceBusy.into()))
+}
+
+/// The ledger between two equal heads; `None` where the head never rests.
+fn settle(
+    mut head: impl FnMut() -> Result<Option<Head>, LedgerError>,
+    mut ledger: impl FnMut() -> Result<Vec<u8>, LedgerError>,
+) -> Result<Option<Checked>, LedgerError> {
+    let mut before = head()?;
     for _ in 0..READ_AGAIN {
-        let bytes = read_ledger(folder)?;
-        let after = Head::read(folder)?;
+        let bytes = ledger()?;
+        let after = head()?;
         if before == after {
-            return Ok(judge(&bytes, before)?.checked);
+            return Ok(Some(judge(&bytes, before)?.checked));
         }
         before = after;
     }
-    // A writer that never rests is not damage; what it holds is read under its own lock.
-    Err(LedgerError::unreadable(&folder.join(LEDGER), io::ErrorKind::ResourceBusy.into()))
+    Ok(None)
 }
 
 /// Reads under the lock of a round.
@@ -159,4 +168,21 @@ fn end_of_line(bytes: &[u8], lines: u64) -> Option<usize> {
         end += bytes[end..].iter().position(|byte| *byte == b'\n')? + 1;
     }
     Some(end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::LineResult;
+    use super::*;
+
+    #[test]
+    fn append_between_head_and_lines_is_read_again_and_no_accusation() {
+        let line = Line { prev: ZEROS.to_owned(), n: 1, ..Line::new("2026-01-02", LineResult::Started) };
+        let text = serde_json::to_string(&line).unwrap();
+        let after = Head { n: 1, hash: line_sha256(text.as_bytes()), lines: 1, next: None };
+        let mut heads = [Head::empty(), after.clone(), after].into_iter();
+        let bytes = format!("{text}\n").into_bytes();
+        let checked = settle(|| Ok(heads.next()), || Ok(bytes.clone())).unwrap().unwrap();
+        assert_eq!(checked.lines, [line]);
+    }
 }

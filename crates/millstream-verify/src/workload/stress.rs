@@ -1,0 +1,178 @@
+//! Blocks until the time is over, and the figures of them all.
+
+use std::fmt::Write as _;
+use std::time::Instant;
+
+use millstream::Device;
+use sha2::{Digest, Sha256};
+
+use super::block::{self, BlockValues, Done};
+use crate::model::{Blocks, Handover, Lane, Latency, Span, Stress, Timeline};
+use crate::plan::{Plan, Progress};
+
+/// Which stress.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Variant {
+    /// Each thread on its own tensors.
+    Plain,
+    /// Every tenth iteration uses a neighbour's product and leaves it to a third thread to drop.
+    HandOver,
+}
+
+/// Length of the timeline's sample, in microseconds, and most spans of it.
+const SAMPLE_US: f64 = 4_000.0;
+const SAMPLE_SPANS: usize = 400;
+
+/// Runs blocks on `device` until the plan's duration is over (one block when it is zero). The comparison with the sequential run is outside the timing.
+/// An operation that fails is counted, not returned.
+pub fn stress(device: &Device, plan: &Plan, variant: Variant, progress: &dyn Progress) -> Stress {
+    let mut figures: Option<Stress> = None;
+    let mut blocks = Blocks::default();
+    let begun = Instant::now();
+    loop {
+        let number = blocks.count;
+        let done = block::run_parallel(device, plan, variant, number);
+        let timeline = (number == 0).then(|| timeline(device));
+        let errors = done.workers.iter().filter(|w| w.error.is_some()).count() as u64;
+        let (compared, mismatches) = if plan.compare && !progress.interrupted() {
+            compare(device, plan, variant, number, &done, progress)
+        } else {
+            (0, 0)
+        };
+        blocks.count += 1;
+        blocks.operations += operations(&done);
+        blocks.seconds += done.seconds;
+        blocks.errors += errors;
+        blocks.values_compared += compared;
+        blocks.mismatches += mismatches;
+        if figures.is_none() {
+            figures = Some(first(plan, &done, errors, compared, mismatches, timeline));
+        }
+        let over = blocks.seconds >= plan.duration.as_secs_f64() || errors > 0 || begun.elapsed() > plan.duration * 12;
+        if over || progress.interrupted() {
+            break;
+        }
+    }
+    let mut figures = figures.unwrap_or_default();
+    if blocks.count > 1 {
+        figures.blocks = Some(blocks);
+    }
+    figures
+}
+
+fn operations(done: &Done) -> u64 {
+    done.workers.iter().map(|w| w.nanoseconds.len() as u64).sum()
+}
+
+/// Compares with the sequential run. Returns values compared and values that differ; one that is missing differs.
+fn compare(
+    device: &Device,
+    plan: &Plan,
+    variant: Variant,
+    number: u64,
+    done: &Done,
+    progress: &dyn Progress,
+) -> (u64, u64) {
+    let of = plan.threads as u64;
+    let reference = block::run_sequential(device, plan, variant, number, |thread| {
+        progress.advance(thread, of);
+        !progress.interrupted()
+    });
+    let Ok(reference) = reference else {
+        // Without a reference nothing was compared, and that is not a match.
+        return (0, 1);
+    };
+    let (mut compared, mut mismatches) = (0, 0);
+    for (expected, worked) in reference.iter().zip(&done.workers) {
+        let BlockValues { scalars, fingerprints } = &worked.values;
+        compared += (expected.scalars.len() + expected.fingerprints.len()) as u64;
+        mismatches += differing(&expected.scalars, scalars) + differing(&expected.fingerprints, fingerprints);
+    }
+    (compared, mismatches)
+}
+
+fn differing<T: PartialEq>(expected: &[T], found: &[T]) -> u64 {
+    let pairs = expected.iter().zip(found).filter(|(e, f)| e != f).count();
+    (pairs + expected.len().abs_diff(found.len())) as u64
+}
+
+fn first(plan: &Plan, done: &Done, errors: u64, compared: u64, mismatches: u64, timeline: Option<Timeline>) -> Stress {
+    let mut samples: Vec<u64> = done.workers.iter().flat_map(|w| w.nanoseconds.iter().copied()).collect();
+    samples.sort_unstable();
+    let percentile = |p: usize| samples.get((samples.len() * p / 100).min(samples.len().saturating_sub(1))).copied();
+    let micros = |p: usize| percentile(p).unwrap_or(0) as f64 / 1000.0;
+    Stress {
+        threads: plan.threads as u64,
+        iterations_per_thread: plan.iterations,
+        sync_every: plan.sync_every,
+        size: plan.size as u64,
+        operations: operations(done),
+        seconds: done.seconds,
+        ops_per_second: if done.seconds > 0.0 { operations(done) as f64 / done.seconds } else { 0.0 },
+        errors,
+        values_compared: compared,
+        mismatches,
+        values_digest: digest(done),
+        max_concurrent: done.max_concurrent,
+        p50_us: micros(50),
+        p99_us: micros(99),
+        latency: Latency::of_nanoseconds(&samples),
+        timeline,
+        ..Stress::default()
+    }
+}
+
+/// SHA-256 over all values of the block in the order of threads and iterations.
+fn digest(done: &Done) -> String {
+    let mut hash = Sha256::new();
+    for worked in &done.workers {
+        for scalar in &worked.values.scalars {
+            hash.update(scalar.to_le_bytes());
+        }
+        for fingerprint in &worked.values.fingerprints {
+            hash.update(fingerprint.to_le_bytes());
+        }
+    }
+    hash.finalize().iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+/// A short sample from the middle of what the profiler's rings hold.
+fn timeline(device: &Device) -> Timeline {
+    let trace = device.trace();
+    let operations: Vec<_> = trace.spans.iter().filter(|span| !span.host_wait).collect();
+    let Some(middle) = operations.get(operations.len() / 2) else { return Timeline::default() };
+    let (from, to) = (middle.start_us, middle.start_us + SAMPLE_US);
+    let mut timeline = Timeline::default();
+    for span in operations.iter().filter(|s| s.start_us >= from && s.start_us < to).take(SAMPLE_SPANS) {
+        let stream = u32::from(span.stream);
+        let at = match timeline.lanes.iter().position(|lane| lane.stream == stream) {
+            Some(at) => at,
+            None => {
+                timeline.lanes.push(Lane { stream, spans: Vec::new() });
+                timeline.lanes.len() - 1
+            }
+        };
+        timeline.lanes[at].spans.push(Span {
+            start_us: span.start_us - from,
+            end_us: span.end_us - from,
+            name: span.name.to_owned(),
+            thread: u64::from(span.thread),
+        });
+    }
+    timeline.lanes.sort_by_key(|lane| lane.stream);
+    let end_of =
+        |stream: u16, seq: u64| trace.spans.iter().find(|s| s.stream == stream && s.seq == seq).map(|s| s.end_us);
+    for arrow in trace.arrows.iter().filter(|a| a.at_us >= from && a.at_us < to) {
+        let from_us = end_of(arrow.from.0, arrow.from.1).unwrap_or(arrow.at_us).max(from);
+        timeline.handovers.push(Handover {
+            from_stream: u32::from(arrow.from.0),
+            from_us: from_us - from,
+            to_stream: u32::from(arrow.to.0),
+            to_us: (arrow.at_us - from).max(from_us - from),
+        });
+    }
+    timeline
+}
