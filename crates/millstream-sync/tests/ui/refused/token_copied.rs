@@ -1,5 +1,4 @@
 //! A token is not cloned.
-use millstream_sync::lock::levels::*;
 use millstream_sync::lock::*;
 
 fn main() {

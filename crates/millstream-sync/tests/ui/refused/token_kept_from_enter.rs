@@ -1,5 +1,4 @@
 //! A token does not outlive its root, so it is no second root.
-use millstream_sync::lock::levels::*;
 use millstream_sync::lock::*;
 
 fn main() {

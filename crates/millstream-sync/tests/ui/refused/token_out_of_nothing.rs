@@ -1,9 +1,7 @@
-//! A token cannot be made.
-use millstream_sync::lock::levels::*;
-use millstream_sync::lock::*;
+//! A token cannot be made, and so there is no second root.
+
+use millstream_sync::lock::{Held, Nothing};
 
 fn main() {
-    let (_parent, _not_send) = (std::marker::PhantomData, std::marker::PhantomData);
-    let _forged: Held<'_, Nothing> = Held { _parent, _not_send };
     let _made = Held::<'_, Nothing>::new();
 }
