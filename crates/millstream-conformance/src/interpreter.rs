@@ -31,6 +31,17 @@ use crate::Error;
 /// the operand from its first byte on. Bytes of `out` that the kernel does not write keep their value.
 ///
 /// Errors: an operand is missing or smaller than the kernel's shape; the views differ in shape.
+///
+/// ```
+/// use millstream_hal::{Kernel, Layout, ReduceOp};
+///
+/// let a: Vec<u8> = [1.0f32, 2.0, 3.0].iter().flat_map(|x| x.to_le_bytes()).collect();
+/// let mut out = [0u8; 4];
+/// let sum = Kernel::Reduce { op: ReduceOp::Sum, a: Layout::contiguous(&[3])? };
+/// millstream_conformance::interpret(&sum, &mut out, &[&a])?;
+/// assert_eq!(f32::from_le_bytes(out), 6.0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn interpret(kernel: &Kernel, out: &mut [u8], inputs: &[&[u8]]) -> Result<(), Error> {
     check(kernel, out, inputs)?;
     match kernel {

@@ -15,6 +15,28 @@ use crate::finding::{Finding, Race};
 use crate::options::SimOptions;
 
 /// The simulated device.
+///
+/// ```
+/// use millstream_hal::{Access, Backend, EventStatus, Kernel, Launch, Operand};
+/// use millstream_sim::{SimBackend, SimOptions};
+///
+/// # fn main() -> Result<(), millstream_hal::Error> {
+/// let sim = SimBackend::new(SimOptions::new(7));
+/// let segment = sim.allocate_segment(256)?;
+/// let (writer, other) = (sim.create_stream()?, sim.create_stream()?);
+/// let out = Operand { ptr: segment.base, bytes: 256, access: Access::Write, staging: false };
+/// let fill = |value| Launch::new(Kernel::Fill { elements: 64, value }, 1, &[out]);
+/// sim.launch(writer, &fill(1.0))?;
+/// sim.launch(other, &fill(2.0))?; // no event between them
+/// for stream in [writer, other] {
+///     let event = sim.create_event(false)?;
+///     sim.record(stream, event, 1)?;
+///     assert_eq!(sim.synchronize(event, None)?, EventStatus::Done);
+/// }
+/// assert_eq!(sim.races().len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct SimBackend {
     info: DeviceInfo,

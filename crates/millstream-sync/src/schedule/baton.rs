@@ -19,6 +19,9 @@ pub struct Released;
 /// How long threads get to unwind after a verdict before they are left behind.
 const GRACE: Duration = Duration::from_secs(2);
 
+/// Real time that a long wait leaves to threads outside the run.
+const MOMENT: Duration = Duration::from_micros(20);
+
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 static LAST_ID: Mutex<u64> = Mutex::new(0);
@@ -70,6 +73,12 @@ pub(super) fn visit(point: Point, waits: bool, at: &'static Location<'static>) -
     }
     let Some(state) = guard.as_mut().filter(|s| s.id == run) else { return false };
     if !state.released {
+        let tired = waits && state.is_tired(me);
+        drop(guard);
+        if tired {
+            // A thread that takes no part (a device's worker) may hold what is waited for: leave it a moment.
+            thread::sleep(MOMENT);
+        }
         return true;
     }
     let unwind = waits && state.may_unwind(me) && !thread::panicking();

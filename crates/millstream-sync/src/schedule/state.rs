@@ -85,6 +85,11 @@ impl State {
         Arc::clone(&self.seats[thread].bell)
     }
 
+    /// Whether `thread` has waited so long that only somebody outside the run can help.
+    pub(super) fn is_tired(&self, thread: usize) -> bool {
+        self.seats[thread].stalls > TIRED_AFTER
+    }
+
     pub(super) fn may_unwind(&self, thread: usize) -> bool {
         !self.seats[thread].exiting
     }
