@@ -127,9 +127,8 @@ impl Shared {
             None => self.gate.close(Some(Instant::now())),
         };
         self.take_caches(held);
+        self.gather(held, &drained);
         for &slot in &drained {
-            self.drain_inbox(held, slot, false);
-            self.collect_limbo(held, slot);
             report.limbo_blocks_left += held.lock(&self.streams.slot(slot).limbo).len();
         }
         if report.flushes_in_progress == 0 {
@@ -188,10 +187,7 @@ impl Shared {
         let _ = try_enter(|held| {
             self.take_caches(held);
             let slots: Vec<u16> = self.streams.created().collect();
-            for &slot in &slots {
-                self.drain_inbox(held, slot, false);
-                self.collect_limbo(held, slot);
-            }
+            self.gather(held, &slots);
             for &slot in &slots {
                 self.dissolve(held, slot);
             }

@@ -181,6 +181,7 @@ impl Device {
 
     /// Gives memory back to the device: idle threads' caches, inboxes, empty segments. Returns the bytes released. May call the driver.
     pub fn trim(&self) -> usize {
+        let Some(_pass) = self.shared().gate.pass() else { return 0 };
         try_enter(|held| self.shared().trim(held, None)).unwrap_or(0)
     }
 

@@ -47,6 +47,8 @@ impl Shared {
             Some(size) => size,
             None => return Err(self.refuse(bytes, Ladder::default())),
         };
+        // Inside the gate, so that a shutdown does not dissolve the pools under the search.
+        let _pass = self.gate.pass().ok_or(Error::Closed)?;
         let number =
             try_enter(|held| self.climb(held, here.slot, &here.cache, size, bytes)).ok_or(Error::Reentered)??;
         here.cache.missed(self.memory.slab.block(number).bytes());

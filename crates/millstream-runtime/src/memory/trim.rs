@@ -3,6 +3,7 @@
 //! **Locks** `BlockPool > SegmentHeap`; the device gets segments back with nothing held.
 
 use millstream_sync::Arc;
+use millstream_sync::gate::State;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::record::{self, Boundary};
 use millstream_sync::lock::{Held, try_enter};
@@ -54,6 +55,9 @@ impl Shared {
     /// Takes the caches of all other threads that are not in the middle of an operation, empties every inbox, and releases empty segments to the
     /// device. Returns the bytes released. Nothing is held.
     pub(crate) fn trim(&self, held: &mut Held<'_, Nothing>, own: Option<&ThreadCache>) -> usize {
+        if self.gate.state() == State::Closed {
+            return 0;
+        }
         let caches: Vec<Arc<ThreadCache>> = held.lock(&self.state).caches.clone();
         for cache in &caches {
             let mut numbers = Vec::new();
@@ -64,12 +68,22 @@ impl Shared {
                 self.settle(held, &numbers);
             }
         }
-        for slot in self.streams.created() {
-            self.drain_inbox(held, slot, false);
-            self.collect_limbo(held, slot);
+        let slots: Vec<u16> = self.streams.created().collect();
+        self.gather(held, &slots);
+        for slot in slots {
             self.give_up_segments(held, slot);
         }
         self.release_empty(held)
+    }
+
+    /// Brings freed blocks of all `slots` home: every inbox first, since an inbox may hold a block of another stream's pool, then every limbo.
+    pub(crate) fn gather(&self, held: &mut Held<'_, Nothing>, slots: &[u16]) {
+        for &slot in slots {
+            self.drain_inbox(held, slot, false);
+        }
+        for &slot in slots {
+            self.collect_limbo(held, slot);
+        }
     }
 
     /// Moves the wholly free segments of a pool to the heap, if its stream has completed its work on them.
