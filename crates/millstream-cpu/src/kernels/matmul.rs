@@ -1,23 +1,34 @@
 //! Matrix products, tile by tile.
 //!
-//! The crate `gemm` does a tile, on the calling thread alone; this file cuts the product into tiles. The cut is a function of the shape,
-//! never along `k`, and is the same on one thread: `gemm` picks its blocking and its paths for thin matrices by the shape of what it is
-//! given, so that another cut could give other bits. That blocking also follows the sizes of the caches, which is why those are in the
-//! numeric class of the device. `gemm` allocates its packing buffers on the host heap in each call and keeps one buffer of the size
-//! of the second-level cache per thread that ever multiplied.
+//! A product of its own instead of a BLAS: the crate `gemm` blocks `k` by the sizes of the caches, picks other paths for thin tiles,
+//! allocates in each call and keeps a buffer with a destructor per thread. Here every element of the result is the same sum whatever
+//! the tile, the level and the machine: `k` is cut into blocks of 128; a block is one chain of fused multiply-adds, in order, from zero; the
+//! blocks are added in order. So a tile may be computed by anyone, and the cut into tiles follows the shape only for the sake of speed.
+//!
+//! Within a tile the layout is that of Goto and van de Geijn ("Anatomy of high-performance matrix multiplication", 2008): `a` is packed
+//! into panels of 6 rows where its rows are not dense, `b` into panels of 64 columns where its rows are not dense or are used often.
 //!
 //! **Invariants**
-//! * `tiles-are-shape`: two products of one shape have the same tiles, whoever computes them.
+//! * `sum-is-k`: an element's bits depend on its row of `a`, its column of `b` and nothing else.
+//! * `tiles-cover`: the tiles of a cut cover every element once.
 //!
-//! **Checked by** the tests below.
-#![expect(unsafe_code, reason = "the product is computed through pointers with strides")]
+//! **Checked by** the tests below. Speed: see `benches/kernels.rs`.
+#![expect(unsafe_code, reason = "threads write tiles of one result")]
 
 use millstream_hal::MatrixView;
 
+use super::microkernel::{Left, MR, NR, Sums, multiply};
+use crate::Level;
+use crate::simd::Work;
+
+/// Length of a chain of multiply-adds.
+const BLOCK: usize = 128;
 /// Multiply-adds below which a product is one tile: cutting it would cost more than a second processor gains.
 const ONE_TILE: usize = 1 << 22;
-/// Rows and columns of a tile of a large product.
-const TILE: (usize, usize) = (128, 512);
+/// Most rows and columns of a tile: a block of both factors stays in the second-level cache.
+const TILE: (usize, usize) = (384, 256);
+/// Rows of a tile from which on a dense `b` is packed too.
+const PACK_FROM: usize = 96;
 
 /// An operand: element `(r, c)` is at `offset + r * row_stride + c * col_stride`. Bounds were checked when it was made.
 #[derive(Clone, Copy, Debug)]
@@ -52,10 +63,95 @@ impl<'a> Factor<'a> {
         factor
     }
 
-    /// Address of element `(row, col)`, which lies inside, or of nothing that is read.
-    fn at(&self, row: usize, col: usize) -> *const f32 {
-        let index = self.offset as isize + row as isize * self.row_stride + col as isize * self.col_stride;
-        self.data.as_ptr().wrapping_offset(index)
+    /// Index of element `(row, col)`.
+    #[inline]
+    fn at(&self, row: usize, col: usize) -> usize {
+        (self.offset as isize + row as isize * self.row_stride + col as isize * self.col_stride) as usize
+    }
+
+    fn turned(&self) -> Self {
+        Self { row_stride: self.col_stride, col_stride: self.row_stride, ..*self }
+    }
+
+    /// Whether elements of a row lie side by side, and the rows forward of each other.
+    fn has_dense_rows(&self) -> bool {
+        self.col_stride == 1 && self.row_stride >= 0
+    }
+
+    /// Packs `W` rows from `row` on: `to[p][i]` is element `(row + i, col + p)`, zero beyond `rows`.
+    #[inline(always)]
+    fn pack<const W: usize>(&self, row: usize, rows: usize, col: usize, to: &mut [[f32; W]]) {
+        let cols = to.len();
+        if rows < W {
+            to.fill([0.0; W]);
+        }
+        if self.row_stride == 1 {
+            for (p, to) in to.iter_mut().enumerate() {
+                let from = self.at(row, col + p);
+                if rows == W {
+                    *to = *self.data[from..].first_chunk().expect("a view inside its operand");
+                } else {
+                    to[..rows].copy_from_slice(&self.data[from..from + rows]);
+                }
+            }
+        } else if self.col_stride == 1 {
+            for i in 0..rows {
+                let from = &self.data[self.at(row + i, col)..][..cols];
+                for (to, x) in to.iter_mut().zip(from) {
+                    to[i] = *x;
+                }
+            }
+        } else {
+            for (p, to) in to.iter_mut().enumerate() {
+                for (i, to) in to[..rows].iter_mut().enumerate() {
+                    *to = self.data[self.at(row + i, col + p)];
+                }
+            }
+        }
+    }
+}
+
+/// [`Factor::pack`] as work of a level.
+struct Pack<'a, 'b, const W: usize> {
+    factor: Factor<'a>,
+    row: usize,
+    rows: usize,
+    col: usize,
+    to: &'b mut [[f32; W]],
+}
+
+impl<const W: usize> Work for Pack<'_, '_, W> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.factor.pack(self.row, self.rows, self.col, self.to);
+    }
+}
+
+/// Buffers for packed factors, kept between calls by whoever computes tiles.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    a: Vec<[f32; MR]>,
+    b: Vec<Line>,
+}
+
+/// A row of a panel of `b`, where a vector load crosses no cache line.
+#[derive(Clone, Copy, Debug)]
+#[repr(C, align(64))]
+struct Line([f32; NR]);
+
+impl Line {
+    /// Lines as rows.
+    fn rows(lines: &[Self]) -> &[[f32; NR]] {
+        // SAFETY: asks for as many arrays of the size and at least the alignment of a line, which is one array and nothing else.
+        unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len()) }
+    }
+
+    /// The same, to write.
+    fn rows_mut(lines: &mut [Self]) -> &mut [[f32; NR]] {
+        // SAFETY: as in `rows`; the borrow is exclusive.
+        unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len()) }
     }
 }
 
@@ -74,7 +170,12 @@ impl Tiling {
     #[must_use]
     pub fn of(m: usize, k: usize, n: usize) -> Self {
         let work = m.saturating_mul(n).saturating_mul(k);
-        let (rows, cols) = if work <= ONE_TILE { (m, n) } else { (TILE.0.min(m), TILE.1.min(n)) };
+        let even = |n: usize, most: usize, unit: usize| n.div_ceil(n.div_ceil(most).max(1)).next_multiple_of(unit);
+        let (rows, cols) = if work <= ONE_TILE && n <= TILE.1 && m <= TILE.0 {
+            (m, n)
+        } else {
+            (even(m, TILE.0, MR), even(n, TILE.1, NR))
+        };
         Self { m, k, n, rows: rows.max(1), cols: cols.max(1) }
     }
 
@@ -113,161 +214,135 @@ impl Product {
         Self { out: out.as_mut_ptr(), tiling }
     }
 
-    /// Computes tile `index`.
+    /// Computes tile `index`. Grows `scratch` on its first uses.
     ///
     /// # Safety
-    /// The slice given to [`Product::new`] is alive and nobody else touches it but calls with other indices; `a` is `[m, k]` and `b`
-    /// `[k, n]` of the tiling, as checked by [`Factor::new`].
-    pub unsafe fn write_tile(&self, index: usize, a: &Factor<'_>, b: &Factor<'_>) {
+    /// The slice given to [`Product::new`] is alive and nobody else touches it but calls with other indices.
+    pub unsafe fn write_tile(&self, level: Level, index: usize, a: &Factor<'_>, b: &Factor<'_>, scratch: &mut Scratch) {
+        let Tiling { k, n, .. } = self.tiling;
         let (row, col, rows, cols) = self.tiling.tile(index);
-        let n = self.tiling.n;
-        let to = self.out.wrapping_add(row * n + col);
-        if self.tiling.k == 0 {
-            for r in 0..rows {
-                // SAFETY: `cols` elements from column `col` of row `row + r` lie inside the result, and are this tile's alone.
-                unsafe { std::slice::from_raw_parts_mut(to.wrapping_add(r * n), cols) }.fill(0.0);
-            }
-            return;
+        let row_of = |r: usize, from: usize, len: usize| -> &mut [f32] {
+            // SAFETY: asks for elements of the live result that nobody else touches; these columns of this row belong to this tile, and one
+            // slice of them lives at a time.
+            unsafe { std::slice::from_raw_parts_mut(self.out.wrapping_add((row + r) * n + col + from), len) }
+        };
+        if k == 0 {
+            (0..rows).for_each(|r| row_of(r, 0, cols).fill(0.0));
         }
-        let (lhs, rhs) = (a.at(row, 0), b.at(0, col));
-        // SAFETY: `gemm` reads `rows x k` from `lhs`, `k x cols` from `rhs` and writes `rows x cols` at `to`, with these strides; the
-        // factors were checked in `Factor::new`, the tile lies in the result and is this call's alone.
-        unsafe {
-            gemm::gemm(
-                rows,
-                cols,
-                self.tiling.k,
-                to,
-                1,
-                n as isize,
-                false,
-                lhs,
-                a.col_stride,
-                a.row_stride,
-                rhs,
-                b.col_stride,
-                b.row_stride,
-                0.0f32,
-                1.0f32,
-                false,
-                false,
-                false,
-                gemm::Parallelism::None,
-            );
-        }
-    }
-}
-
-/// `[m, k] x [k, n] -> [m, n]` on the calling thread. `k == 0` gives zeros; `m == 0` or `n == 0` does nothing.
-pub fn matmul(out: &mut [f32], tiling: Tiling, a: &Factor<'_>, b: &Factor<'_>) {
-    let product = Product::new(out, tiling);
-    for index in 0..tiling.tiles() {
-        // SAFETY: `out` is borrowed until after the loop, which is the only writer.
-        unsafe { product.write_tile(index, a, b) };
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use millstream_hal::PhiloxKey;
-
-    use super::super::randn::randn;
-    use super::*;
-    use crate::Level;
-
-    fn normals(n: usize, sequence: u64) -> Vec<f32> {
-        let mut x = vec![0.0; n];
-        randn(Level::best(), PhiloxKey { seed: 1, sequence, offset: 0 }, 0, &mut x);
-        x
-    }
-
-    fn dense(cols: usize) -> MatrixView {
-        MatrixView { offset: 0, row_stride: cols as i64, col_stride: 1 }
-    }
-
-    fn turned(rows: usize) -> MatrixView {
-        MatrixView { offset: 0, row_stride: 1, col_stride: rows as i64 }
-    }
-
-    #[test]
-    fn products_agree_with_double_precision_for_dense_and_transposed_factors() {
-        for (m, k, n) in [(1, 1, 1), (3, 5, 7), (1, 64, 33), (64, 1, 2), (64, 64, 64), (65, 130, 37), (150, 300, 530)] {
-            let (a, b) = (normals(m * k, 1), normals(k * n, 2));
-            for (va, vb) in [(dense(k), dense(n)), (turned(m), dense(n)), (dense(k), turned(k)), (turned(m), turned(k))]
-            {
-                let mut out = vec![f32::NAN; m * n];
-                matmul(&mut out, Tiling::of(m, k, n), &Factor::new(&a, &va, m, k), &Factor::new(&b, &vb, k, n));
-                for r in 0..m {
-                    for c in 0..n {
-                        let (mut exact, mut absolute) = (0f64, 0f64);
-                        for i in 0..k {
-                            let x = f64::from(a[r * va.row_stride as usize + i * va.col_stride as usize]);
-                            let y = f64::from(b[i * vb.row_stride as usize + c * vb.col_stride as usize]);
-                            exact += x * y;
-                            absolute += (x * y).abs();
-                        }
-                        let error = (f64::from(out[r * n + c]) - exact).abs();
-                        assert!(
-                            error <= absolute * (k as f64).sqrt() * 4.0 * f64::from(f32::EPSILON),
-                            "{m} {k} {n} at {r}, {c}"
-                        );
+        let mut sums: Sums = [[0.0; NR]; MR];
+        for first in (0..k).step_by(BLOCK) {
+            let depth = BLOCK.min(k - first);
+            let panels = Panels::pack(level, scratch, a, b, (row, col, rows, cols), first, depth);
+            for left in (0..cols).step_by(NR) {
+                let (b, b_stride) = panels.b(left);
+                for top in (0..rows).step_by(MR) {
+                    let (height, width) = (MR.min(rows - top), NR.min(cols - left));
+                    multiply(level, height, panels.a(a, row + top, first, top), b, b_stride, &mut sums);
+                    for (i, sums) in sums[..height].iter().enumerate() {
+                        level.run(WriteRow { sums, out: row_of(top + i, left, width), add: first > 0 });
                     }
                 }
             }
         }
     }
+}
 
-    #[test]
-    fn no_terms_give_zeros_and_no_elements_nothing() {
-        let mut out = vec![f32::NAN; 12];
-        matmul(&mut out, Tiling::of(3, 0, 4), &Factor::new(&[], &dense(0), 3, 0), &Factor::new(&[], &dense(4), 0, 4));
-        assert_eq!(out, [0.0; 12]);
-        for (m, n) in [(0, 4), (3, 0), (0, 0)] {
-            assert_eq!(Tiling::of(m, 5, n).tiles(), 0);
-            matmul(
-                &mut [],
-                Tiling::of(m, 5, n),
-                &Factor::new(&[1.0; 15], &dense(5), m, 5),
-                &Factor::new(&[1.0; 20], &dense(n), 5, n),
-            );
+/// Sums to the result: written, or added to those of the blocks before.
+struct WriteRow<'a> {
+    sums: &'a [f32; NR],
+    out: &'a mut [f32],
+    add: bool,
+}
+
+impl Work for WriteRow<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        match (<&mut [f32; NR]>::try_from(&mut *self.out), self.add) {
+            (Ok(out), false) => *out = *self.sums,
+            (Ok(out), true) => out.iter_mut().zip(self.sums).for_each(|(out, sum)| *out += sum),
+            (Err(_), false) => self.out.copy_from_slice(&self.sums[..self.out.len()]),
+            (Err(_), true) => self.out.iter_mut().zip(self.sums).for_each(|(out, sum)| *out += sum),
         }
-    }
-
-    #[test]
-    fn tiles_cover_each_element_once() {
-        for (m, k, n) in
-            [(1, 1, 1), (64, 64, 64), (128, 1 << 16, 3), (257, 300, 1025), (1, 1 << 20, 513), (1024, 1024, 1024)]
-        {
-            let tiling = Tiling::of(m, k, n);
-            let mut seen = vec![0u8; m * n];
-            for i in 0..tiling.tiles() {
-                let (row, col, rows, cols) = tiling.tile(i);
-                (row..row + rows).for_each(|r| seen[r * n + col..r * n + col + cols].iter_mut().for_each(|s| *s += 1));
-            }
-            assert!(seen.iter().all(|s| *s == 1), "{m} {k} {n}");
-        }
-    }
-
-    #[test]
-    fn nan_and_infinity_reach_the_result() {
-        let (mut a, b) = (vec![1.0; 64 * 64], vec![1.0; 64 * 64]);
-        a[5 * 64 + 7] = f32::NAN;
-        a[6 * 64 + 63] = f32::INFINITY;
-        let mut out = vec![0.0; 64 * 64];
-        matmul(
-            &mut out,
-            Tiling::of(64, 64, 64),
-            &Factor::new(&a, &dense(64), 64, 64),
-            &Factor::new(&b, &dense(64), 64, 64),
-        );
-        assert!(out[5 * 64..6 * 64].iter().all(|x| x.is_nan()));
-        assert!(out[6 * 64..7 * 64].iter().all(|x| *x == f32::INFINITY));
-        assert!(out[..5 * 64].iter().all(|x| *x == 64.0));
-    }
-
-    #[test]
-    #[should_panic(expected = "reaches")]
-    fn a_factor_that_reaches_outside_its_operand_is_refused() {
-        let _ = Factor::new(&[0.0; 11], &dense(4), 3, 4);
     }
 }
+
+/// The factors of a tile over one block of `k`, packed.
+struct Panels<'a> {
+    depth: usize,
+    a: &'a [[f32; MR]],
+    /// Packed columns, from column `packed_from` of the tile on.
+    b: &'a [[f32; NR]],
+    packed_from: usize,
+    /// Dense rows of `b`, from the tile's first column on.
+    dense: &'a [f32],
+    dense_stride: usize,
+}
+
+impl<'a> Panels<'a> {
+    fn pack(
+        level: Level,
+        scratch: &'a mut Scratch,
+        a: &Factor<'a>,
+        b: &Factor<'a>,
+        (row, col, rows, cols): (usize, usize, usize, usize),
+        first: usize,
+        depth: usize,
+    ) -> Self {
+        // Columns that can stay where they are: whole panels of dense rows that are read by few rows of `a`.
+        let stays = b.has_dense_rows() && rows < PACK_FROM;
+        let packed_from = if stays { cols / NR * NR } else { 0 };
+        let a_rows = if a.has_dense_rows() { 0 } else { rows.div_ceil(MR) * depth };
+        let b_rows = (cols - packed_from).div_ceil(NR) * depth;
+        if scratch.a.len() < a_rows {
+            scratch.a.resize(a_rows, [0.0; MR]);
+        }
+        if scratch.b.len() < b_rows {
+            scratch.b.resize(b_rows, Line([0.0; NR]));
+        }
+        for (i, panel) in scratch.a[..a_rows].chunks_exact_mut(depth).enumerate() {
+            level.run(Pack { factor: *a, row: row + i * MR, rows: MR.min(rows - i * MR), col: first, to: panel });
+        }
+        for (i, panel) in Line::rows_mut(&mut scratch.b[..b_rows]).chunks_exact_mut(depth).enumerate() {
+            let left = packed_from + i * NR;
+            let rows = NR.min(cols - left);
+            level.run(Pack { factor: b.turned(), row: col + left, rows, col: first, to: panel });
+        }
+        let dense = if stays { &b.data[b.at(first, col)..] } else { &[] };
+        let dense_stride = b.row_stride as usize;
+        Self { depth, a: &scratch.a[..a_rows], b: Line::rows(&scratch.b[..b_rows]), packed_from, dense, dense_stride }
+    }
+
+    /// The 6 rows from `top` of the tile on, which is row `row` of `a`, from column `first` on.
+    fn a(&self, a: &Factor<'a>, row: usize, first: usize, top: usize) -> Left<'a> {
+        if a.has_dense_rows() {
+            Left::Dense { data: &a.data[a.at(row, first)..], stride: a.row_stride as usize, depth: self.depth }
+        } else {
+            Left::Packed(&self.a[top / MR * self.depth..][..self.depth])
+        }
+    }
+
+    /// The 64 columns from `left` on, and the distance of their rows.
+    fn b(&self, left: usize) -> (&'a [f32], usize) {
+        if left < self.packed_from {
+            (&self.dense[left..], self.dense_stride)
+        } else {
+            let panel = &self.b[(left - self.packed_from) / NR * self.depth..][..self.depth];
+            (panel.as_flattened(), NR)
+        }
+    }
+}
+
+/// `[m, k] x [k, n] -> [m, n]` on the calling thread. `k == 0` gives zeros; `m == 0` or `n == 0` does nothing.
+pub fn matmul(level: Level, out: &mut [f32], tiling: Tiling, a: &Factor<'_>, b: &Factor<'_>, scratch: &mut Scratch) {
+    let product = Product::new(out, tiling);
+    for index in 0..tiling.tiles() {
+        // SAFETY: `out` is borrowed until after the loop, which is the only writer.
+        unsafe { product.write_tile(level, index, a, b, scratch) };
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/matmul.rs"]
+mod tests;
