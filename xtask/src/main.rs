@@ -1,2 +1,76 @@
-//! Repository tasks.
-fn main() {}
+//! Repository tasks: one command a file.
+//!
+//! Whatever of the house's rules a tool can check is checked here, and the long checks are started from here, so that the
+//! automated build and a person run the same. It knows nothing of what the crates do.
+#![forbid(unsafe_code)]
+
+mod bans;
+mod ci;
+mod inventory;
+mod layers;
+mod loom;
+mod shuttle;
+mod specs;
+mod step;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Repository tasks. Each exits with 0 when all is well, and says what is not otherwise.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// All checks below, in the order of their length, and a summary.
+    Ci,
+    /// The written rules: names, lengths, comments, links, locations, words.
+    Tidy,
+    /// The bans on bare locks, atomics and thread-locals: shows that clippy stops each.
+    Bans,
+    /// The arrows between the crates.
+    Layers,
+    /// Every interleaving of the small protocols; seeded bugs and weakened operations must be found.
+    Loom {
+        /// Only cases whose name contains this.
+        #[arg(default_value = "")]
+        only: String,
+    },
+    /// Randomised schedules of whole protocols; seeded bugs must be found.
+    Shuttle {
+        /// Only cases whose name contains this.
+        #[arg(default_value = "")]
+        only: String,
+        /// Another seed than the usual one.
+        #[arg(long)]
+        seed: Option<u64>,
+    },
+    /// The state-machine models of the protocols.
+    Specs,
+    /// All thread-locals and lock sites of the sources, as data for the report.
+    Inventory {
+        /// Compare with the file instead of writing it.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let done = match Task::parse() {
+        Task::Ci => ci::run(),
+        Task::Tidy => tidy::run(),
+        Task::Bans => bans::run(),
+        Task::Layers => layers::run(),
+        Task::Loom { only } => loom::run(&only),
+        Task::Shuttle { only, seed } => shuttle::run(&only, seed),
+        Task::Specs => specs::run(),
+        Task::Inventory { check } => inventory::run(check),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -90,6 +90,7 @@ macro_rules! word {
         }
         /// A load and a store where there should be one step: a mutant.
         fn torn(&self, change: impl FnOnce($value) -> $value) -> $value {
+            // ORDER: as strong as the whole could be: only that it is two steps is the mutation.
             let before = self.0.load(Ordering::Acquire);
             self.0.store(change(before), Ordering::Release);
             before

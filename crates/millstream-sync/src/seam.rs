@@ -134,7 +134,11 @@ pub(crate) use imp::{Condvar, Mutex, MutexGuard, SPINS, UnsafeCell, atomic, lock
 #[macro_export]
 macro_rules! thread_state {
     ($(#[$meta:meta])* $vis:vis static $name:ident: $type:ty = $init:expr) => {
-        ::std::thread_local! { $(#[$meta])* $vis static $name: $type = const { $init } }
+        ::std::thread_local! {
+            $(#[$meta])*
+            #[allow(clippy::disallowed_methods, reason = "the one place where the ban of bare thread-locals does not hold")]
+            $vis static $name: $type = const { $init }
+        }
     };
 }
 

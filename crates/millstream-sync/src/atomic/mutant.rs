@@ -51,6 +51,7 @@ mod imp {
     pub(crate) fn fence(order: Ordering) -> Option<Ordering> {
         match order {
             order if !is("weaker") => Some(order),
+            // ORDER: AcqRel is the next weaker fence.
             Ordering::SeqCst => Some(Ordering::AcqRel),
             _ => None,
         }

@@ -17,6 +17,7 @@ pub(super) struct Root {
 }
 
 crate::thread_state! {
+    /// Mechanism: plain cells, read and set through `try_with` only; no destructor.
     pub(super) static ROOT: Root = Root {
         entered: Cell::new(false),
         depth: Cell::new(0),
