@@ -7,9 +7,11 @@ use anyhow::{Result, bail};
 use crate::step::{self, cargo};
 use crate::{bans, inventory, layers, loom, shuttle, specs, tidy};
 
+type Step = fn() -> Result<()>;
+
 /// Runs everything that the automated build runs.
 pub fn run() -> Result<()> {
-    let steps: [(&str, fn() -> Result<()>); 11] = [
+    let steps: [(&str, Step); 11] = [
         ("fmt", || step::run("fmt", &mut cargo(&["fmt", "--all", "--check"]))),
         ("tidy", tidy::run),
         ("layers", layers::run),

@@ -6,7 +6,7 @@
 //! * `fifo`: what one producer pushes comes out in its order.
 //! * `once`: every value that was pushed is popped once, or dropped with the queue.
 //!
-//! **Checked by** loom_bounded_queue.
+//! **Checked by** tests/loom/protocols/bounded_queue.rs.
 #![expect(unsafe_code, reason = "slots are handed over by their sequence numbers")]
 
 use std::mem::MaybeUninit;

@@ -8,7 +8,7 @@
 //! * `no-lost-ring`: who sleeps sleeps on a condition that was false after its count was visible.
 //! * `progress-grows`: a progress never goes back.
 //!
-//! **Checked by** loom_doorbell.
+//! **Checked by** tests/loom/protocols/doorbell.rs.
 
 use std::time::Duration;
 

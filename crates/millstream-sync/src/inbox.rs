@@ -6,7 +6,7 @@
 //! **Invariants**
 //! * `nothing-lost`: every pushed entry is in exactly one taken chain.
 //!
-//! **Checked by** loom_inbox, specs/inbox_thread_exit.
+//! **Checked by** tests/loom/protocols/inbox.rs, specs/inbox_thread_exit.
 
 use crate::atomic::{AtomicU32, Ordering};
 

@@ -6,7 +6,7 @@
 //! **Invariants**
 //! * `one-owner`: at most one [`Owned`] of a word exists.
 //!
-//! **Checked by** loom_owner_word.
+//! **Checked by** tests/loom/protocols/owner_word.rs.
 #![expect(unsafe_code, reason = "the value is reached through a cell that the word guards")]
 
 use crate::atomic::{AtomicU32, Ordering};

@@ -13,7 +13,7 @@
 //!
 //! **Locks** `StreamSlots`.
 //!
-//! **Checked by** loom_permits, shuttle_permits, specs/lease_and_permits.
+//! **Checked by** tests/loom/protocols/permits.rs, tests/shuttle, specs/lease_and_permits.
 
 use std::collections::VecDeque;
 

@@ -6,7 +6,7 @@
 //! **Invariants**
 //! * `no-torn-record`: a record that is read is one that was written.
 //!
-//! **Checked by** loom_ring.
+//! **Checked by** tests/loom/protocols/ring.rs.
 
 use crate::atomic::{AtomicU64, Ordering, fence};
 

@@ -6,7 +6,7 @@
 //! * `one-holder`: between a claim and its release no other claim gives the same slot.
 //! * `no-double-release`: releasing a slot that is not claimed is reported and changes nothing.
 //!
-//! **Checked by** loom_slot_set, specs/lease_and_permits.
+//! **Checked by** tests/loom/protocols/slot_set.rs, specs/lease_and_permits.
 
 use crate::atomic::{AtomicU64, Ordering};
 use crate::schedule::{self, Point};

@@ -8,7 +8,7 @@
 //! * `no-user-lost`: after `add(s, p)` and a later read with exclusive access, `s` is either exact at `p` or later, or masked.
 //! * `one-writer-per-stream`: a stream adds its uses under its submission lock, so its positions come in order.
 //!
-//! **Checked by** loom_use_set, specs/stamps_and_reuse.
+//! **Checked by** tests/loom/protocols/use_set.rs, specs/stamps_and_reuse.
 
 use crate::atomic::{AtomicU64, Ordering};
 use crate::seeded::{self, Bug};
