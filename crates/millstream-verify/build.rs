@@ -38,7 +38,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     embed("PROFILE", &env::var("PROFILE")?);
     let root = root.map(|root| root.display().to_string());
     embed("BUILD_ROOT", &root.unwrap_or_default());
+    embed("INVENTORY", &inventory(&manifest)?.display().to_string());
     Ok(())
+}
+
+/// The packaged inventory of the sources; an empty one where the package has none.
+fn inventory(manifest: &Path) -> Result<PathBuf, Box<dyn Error>> {
+    let packaged = manifest.join("data/inventory.json");
+    if packaged.is_file() {
+        return Ok(packaged);
+    }
+    let empty = PathBuf::from(env::var("OUT_DIR")?).join("inventory.json");
+    std::fs::write(&empty, "{}")?;
+    Ok(empty)
 }
 
 fn rerun_if_changed(path: &Path) {

@@ -7,6 +7,7 @@ use std::io;
 use std::path::PathBuf;
 
 use crate::ledger::LedgerError;
+use crate::open::Absent;
 
 /// An error of the verification crate.
 #[derive(Debug, thiserror::Error)]
@@ -54,19 +55,78 @@ pub enum Error {
         /// The schema of this binary.
         expected: &'static str,
     },
+    /// The device of the round cannot be opened.
+    #[error(transparent)]
+    Absent(#[from] Absent),
+    /// The stress would not fit into the device's memory.
+    #[error(
+        "{threads} threads with matrices [{size}, {size}] need {needed} bytes (5 matrices each), device {device} has {available}: \
+         use a smaller --size or fewer --threads"
+    )]
+    TooLarge {
+        /// Threads asked for.
+        threads: usize,
+        /// Side of the matrices asked for.
+        size: usize,
+        /// The device.
+        device: String,
+        /// Bytes that the threads hold at once.
+        needed: u128,
+        /// Bytes that the device has.
+        available: usize,
+    },
+    /// No attempt has this id.
+    #[error("there is no attempt {id:?}: the attempts are {known}")]
+    UnknownAttempt {
+        /// As asked for.
+        id: String,
+        /// The ids there are.
+        known: String,
+    },
+    /// A round of another subject cannot be replayed by this binary.
+    #[error(
+        "the round belongs to another subject: it needs a build of source {source_sha256} ({rustc}, features {features}), \
+         this binary is of source {built}"
+    )]
+    OtherSubject {
+        /// Hash of the sources that the round needs.
+        source_sha256: String,
+        /// Its compiler.
+        rustc: String,
+        /// Its features.
+        features: String,
+        /// Hash of the sources of this binary.
+        built: String,
+    },
+    /// The round file holds a value that this binary cannot run.
+    #[error("the round cannot be replayed: {why}")]
+    NotReplayable {
+        /// What does not fit.
+        why: String,
+    },
+    /// A build without the feature was asked for what the feature adds.
+    #[error("this build has no {feature}: run `{command}`")]
+    FeatureAbsent {
+        /// Name of the feature.
+        feature: &'static str,
+        /// The command that has it.
+        command: &'static str,
+    },
 }
 
 impl Error {
-    /// The exit code of the command line for this error: 64 bad input, 65 damaged data, 70 internal, 73 cannot write,
-    /// 75 busy.
+    /// The exit code of the command line for this error: 64 bad input, 65 damaged data, 69 absent, 70 internal, 73 cannot
+    /// write, 75 busy.
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Ledger(error) => error.exit_code(),
-            Error::NotATree { .. } => 64,
+            Error::NotATree { .. } | Error::TooLarge { .. } | Error::UnknownAttempt { .. } => 64,
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => 64,
             Error::Read { .. } => 70,
             Error::Write { .. } => 73,
             Error::NotARound { .. } | Error::Schema { .. } => 65,
+            Error::OtherSubject { .. } | Error::NotReplayable { .. } => 65,
+            Error::Absent(_) | Error::FeatureAbsent { .. } => 69,
         }
     }
 }

@@ -17,6 +17,7 @@
 pub mod attempts;
 pub mod console;
 pub mod date;
+pub mod doctor;
 mod error;
 pub mod history;
 pub mod ledger;
@@ -24,6 +25,8 @@ pub mod model;
 pub mod open;
 pub mod plan;
 pub mod report;
+pub mod round;
+pub mod seeded;
 pub mod sim;
 pub mod streak;
 pub mod subject;

@@ -108,6 +108,25 @@ impl RoundLock {
         self.append_line(line)
     }
 
+    /// What [`RoundLock::finish`] will leave behind for this very line, with the line as it will be. Nothing is written: a
+    /// report that carries the head is complete before the line claims the result.
+    ///
+    /// # Errors
+    /// [`LedgerError::Unwritable`] when the line has no JSON, which no field of it can cause.
+    pub fn foresee(&self, mut line: Line) -> Result<(Line, Written), LedgerError> {
+        line.n = self.n();
+        line.prev = self.checked.head.clone();
+        let text = serde_json::to_string(&line)
+            .map_err(|error| LedgerError::unwritable(&self.folder.join(LEDGER), io::Error::other(error)))?;
+        let written = Written {
+            n: line.n,
+            prev: line.prev.clone(),
+            line_sha256: line_sha256(text.as_bytes()),
+            lines: self.checked.lines.len() as u64 + 1,
+        };
+        Ok((line, written))
+    }
+
     /// Intent, line, head: see the module's page.
     fn append_line(&mut self, mut line: Line) -> Result<Written, LedgerError> {
         if self.append_failed {

@@ -1,0 +1,157 @@
+//! A round with a number and a ledger line; and the same without either, for single attempts.
+
+use std::time::Instant;
+
+use millstream_sync::seeded;
+
+use super::drive::{self, Driven};
+use super::judge::{self, Circumstances};
+use super::{Done, Ground, Request, calibrate, describe, publish};
+use crate::attempts::{Context, Entry};
+use crate::history::{self, Calibration};
+use crate::ledger::{Counts, Ledger, Line, LineResult, RoundLock};
+use crate::model::{Round, RoundResult};
+use crate::plan::{Plan, Progress};
+use crate::{Result, date, report, streak};
+
+/// Runs a round for the ledger.
+pub(super) fn run(request: &Request, progress: &dyn Progress) -> Result<Done> {
+    let entries = request.selection.entries()?;
+    let ground = Ground::survey(request, &request.plan)?;
+    let mut lock = Ledger::at(&request.out).lock_round_within(request.patience)?;
+    let n = lock.n();
+    let plan = seeded_plan(request, &ground, n);
+    let mut round = describe::blank(&ground, &plan, n);
+    let ids: Vec<&str> = entries.iter().map(|entry| entry.id).collect();
+    let config_sha256 = describe::config_sha256(&ground, &plan, &ids)?;
+    let repeat = streak::is_repeat(lock.lines(), &round.source_sha256, &config_sha256);
+    lock.start(line_of(&round, &ground, &config_sha256, Line::new(&round.date, LineResult::Started)))?;
+
+    let stem = report::stem(n);
+    round.replay = describe::replay_command(request, &stem);
+    let circumstances = Circumstances { repeat, seeded: seeded::compiled_in() };
+    let interrupted = match ground.binding.refusal() {
+        Some(reason) => refuse(&mut round, &entries, reason),
+        None => execute(&mut round, &entries, request, &plan, progress, circumstances),
+    };
+    let result = Line::of_result(&date::now(), &round.result);
+    let line = line_of(&round, &ground, &config_sha256, result);
+    let reports = conclude(&mut lock, &mut round, request, &stem, line)?;
+    Ok(Done { round, reports, interrupted })
+}
+
+/// Runs the attempts by name; the ledger is only read.
+pub(super) fn run_unlisted(request: &Request, progress: &dyn Progress) -> Result<Done> {
+    let entries = request.selection.entries()?;
+    let ground = Ground::survey(request, &request.plan)?;
+    let ledger = Ledger::at(&request.out).check()?;
+    let n = ledger.last_n() + 1;
+    let plan = seeded_plan(request, &ground, n);
+    let mut round = describe::blank(&ground, &plan, n);
+    round.iteration = format!("N={n} (not in the ledger)");
+    let ids: Vec<&str> = entries.iter().map(|entry| entry.id).collect();
+    let stem = format!("attempt-{}", ids.join("+"));
+    round.replay = describe::replay_command(request, &stem);
+    let interrupted = match ground.binding.refusal() {
+        Some(reason) => refuse(&mut round, &entries, reason),
+        None => execute(&mut round, &entries, request, &plan, progress, Circumstances::default()),
+    };
+    round.consecutive_clean = streak::consecutive_clean(&ledger.lines);
+    let reports = publish::stage(&request.out, &stem, &round)?.publish()?;
+    Ok(Done { round, reports, interrupted })
+}
+
+fn seeded_plan(request: &Request, ground: &Ground, n: u64) -> Plan {
+    let seed = request.seed.unwrap_or_else(|| ground.subject.default_seed(n));
+    Plan { seed, ..request.plan.clone() }
+}
+
+/// The binary is older than its source: nothing it says would be about that source.
+fn refuse(round: &mut Round, entries: &[&Entry], reason: &str) -> bool {
+    round.attempts = entries.iter().map(|entry| drive::skipped(entry, reason)).collect();
+    round.result = RoundResult::Incomplete(reason.to_owned());
+    round.not_covered = describe::not_covered(&round.attempts);
+    false
+}
+
+/// Drives the attempts and fills the round with what they gave. Whether the user stopped it.
+pub(super) fn execute(
+    round: &mut Round,
+    entries: &[&Entry],
+    request: &Request,
+    plan: &Plan,
+    progress: &dyn Progress,
+    circumstances: Circumstances,
+) -> bool {
+    progress.stage(&format!("{} on {}, seed {:#x}", round.iteration, round.device.name, plan.seed));
+    let begun = Instant::now();
+    let before_s = calibrate::seconds();
+    let driven = drive::drive(entries, &Context { plan, progress, child: &request.child });
+    let calibration = Calibration { before_s, after_s: calibrate::seconds() };
+    round.result = judge::judge(&driven, circumstances);
+    let Driven { attempts, mut findings, notes, interrupted } = driven;
+    for finding in findings.iter_mut().filter(|finding| finding.replay.is_empty()) {
+        finding.replay = format!("{} --attempt {}", round.replay, finding.attempt);
+    }
+    round.not_covered = describe::not_covered(&attempts);
+    (round.attempts, round.findings, round.notes) = (attempts, findings, notes);
+    let earlier = history::earlier_rounds(&request.out, round);
+    round.notes.extend(history::regressions(&earlier, round, calibration));
+    round.history = history::points(&earlier, round);
+    round.seconds = begun.elapsed().as_secs_f64();
+    interrupted
+}
+
+/// Reports under their names, then the result line; where the reports cannot be written the line says so.
+fn conclude(
+    lock: &mut RoundLock,
+    round: &mut Round,
+    request: &Request,
+    stem: &str,
+    line: Line,
+) -> Result<Vec<std::path::PathBuf>> {
+    let (foreseen, written) = lock.foresee(line.clone())?;
+    let lines: Vec<Line> = lock.lines().iter().cloned().chain([foreseen]).collect();
+    round.consecutive_clean = streak::consecutive_clean(&lines);
+    round.ledger = Some(written.into());
+    let published = publish::stage(&request.out, stem, round).and_then(publish::Staged::publish);
+    let reports = match published {
+        Ok(reports) => reports,
+        Err(error) => {
+            let lost = RoundResult::Incomplete("its report could not be written".to_owned());
+            let said = Line::of_result(&line.date, &lost);
+            lock.finish(Line { result: said.result, reason: said.reason, ..line })?;
+            return Err(error);
+        }
+    };
+    if let Err(error) = lock.finish(line) {
+        publish::withdraw(&reports);
+        return Err(error.into());
+    }
+    Ok(reports)
+}
+
+/// `line` with what it says about subject, configuration and figures.
+fn line_of(round: &Round, ground: &Ground, config_sha256: &str, mut line: Line) -> Line {
+    line.source_sha256 = ground.subject.source_sha256.clone();
+    line.attempts_sha256 = ground.subject.attempts_sha256.clone();
+    line.config_sha256 = config_sha256.to_owned();
+    let executed = round.attempts.iter().filter(|attempt| !matches!(attempt.result, RoundResult::Incomplete(_)));
+    line.counts = Counts {
+        attempts: executed.count() as u64,
+        findings: round.findings.len() as u64,
+        threads: round.config.threads,
+        ..Counts::default()
+    };
+    if line.result == LineResult::Started {
+        line.counts = Counts::default();
+    }
+    if let Some(stress) = judge::stress(&round.attempts) {
+        line.ops_per_second = Some(stress.ops_per_second);
+        line.counts.operations = stress.total_operations();
+        line.counts.errors = stress.total_errors();
+        line.counts.values_compared = stress.total_values_compared();
+        line.counts.mismatches = stress.total_mismatches();
+    }
+    line
+}

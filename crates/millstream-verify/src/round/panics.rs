@@ -1,0 +1,42 @@
+//! Panics that must not reach the user: each is caught, and its place is remembered for whoever caught it.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
+
+millstream_sync::thread_state! {
+    /// Place and text of the last panic of this thread.
+    static LAST: RefCell<String> = RefCell::new(String::new())
+}
+
+/// Replaces the process's panic hook: a panic is remembered by its thread and not printed, unless `RUST_BACKTRACE` asks for it. Threads of
+/// probes panic on purpose, and what they did is in the report.
+pub fn remember() {
+    let before = panic::take_hook();
+    let loud = env::var_os("RUST_BACKTRACE").is_some_and(|value| value != "0");
+    panic::set_hook(Box::new(move |info| {
+        let place = info.location().map(|place| format!(" at {}:{}", place.file(), place.line()));
+        let text = format!("{}{}", text_of(info.payload()), place.unwrap_or_default());
+        // A thread on its way out has no state any more, and nobody who would ask.
+        let _ = LAST.try_with(|last| last.replace(text));
+        if loud {
+            before(info);
+        }
+    }));
+}
+
+/// Runs `body`. Errors: the text of its panic, with the place where [`remember`] is on.
+pub fn caught<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+    let _ = LAST.try_with(|last| last.take());
+    panic::catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
+        let remembered = LAST.try_with(|last| last.take()).unwrap_or_default();
+        if remembered.is_empty() { text_of(&*payload) } else { remembered }
+    })
+}
+
+fn text_of(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic without a text").replace('\n', " ")
+}

@@ -1,0 +1,64 @@
+//! Which attempts are tried on a bug, and in which order.
+
+use std::fmt;
+
+use millstream_sync::seeded::Bug;
+
+use crate::attempts::ATTEMPTS;
+
+/// An attempt on a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Trial {
+    pub(super) attempt: &'static str,
+    pub(super) device: &'static str,
+}
+
+impl fmt::Display for Trial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.device {
+            "cpu" => f.write_str(self.attempt),
+            device => write!(f, "{} on {device}", self.attempt),
+        }
+    }
+}
+
+/// Every attempt on the default device, the likely catchers first; then all again where work is late, and where the device is hostile.
+pub(super) fn trials(bug: Bug) -> Vec<Trial> {
+    let likely = likely(bug);
+    let mut ids: Vec<&'static str> = ATTEMPTS.iter().map(|entry| entry.id).collect();
+    // Stable: those that are not named stay in their order, after those that are.
+    ids.sort_by_key(|id| likely.iter().position(|name| name == id).unwrap_or(likely.len()));
+    let devices = ["cpu", "cpu:queued", "sim"];
+    devices.into_iter().flat_map(|device| ids.iter().map(move |attempt| Trial { attempt, device })).collect()
+}
+
+fn likely(bug: Bug) -> &'static [&'static str] {
+    match bug {
+        Bug::SkippedWait | Bug::LostSecondUser | Bug::EarlyReuse => &["hand_over", "memory", "extended_stress"],
+        Bug::EventReuse => &["events", "extended_stress"],
+        Bug::SuccessAfterFault => &["faults", "extended_stress"],
+        Bug::LockOrder => &["lock_order"],
+        Bug::StrandedInbox
+        | Bug::FlushAfterClose
+        | Bug::LostWakeup
+        | Bug::SwallowedPermit
+        | Bug::ClaimUnchecked
+        | Bug::DoubleReturn
+        | Bug::CountLeftBehind => &["thread_local"],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_bug_meets_every_attempt_and_its_likely_catcher_first() {
+        for bug in Bug::ALL {
+            let trials = trials(bug);
+            assert_eq!(trials.len(), ATTEMPTS.len() * 3, "{}", bug.id());
+            let wanted = likely(bug).iter().find(|name| ATTEMPTS.iter().any(|entry| entry.id == **name));
+            assert_eq!(Some(&trials[0].attempt), wanted, "{}", bug.id());
+        }
+    }
+}
