@@ -13,7 +13,7 @@
 //! * `nothing-stranded`: a queue that is not empty has a driver, or a thread that is about to look for one.
 //! * `waits-look-back`: a thread that drives inside a wait runs items enqueued before that wait only.
 //!
-//! **Locks** none. **Checked by** tests/streams.rs.
+//! **Locks** none. **Checked by** tests/streams, in scheduled runs among others.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -21,6 +21,7 @@ use std::time::{Duration, Instant};
 use millstream_hal::{RawEvent, RawStream};
 use millstream_sync::Arc;
 use millstream_sync::atomic::{Ordering, fence};
+use millstream_sync::schedule::{self, Point};
 
 use crate::backend::Shared;
 use crate::event::Mark;
@@ -46,6 +47,7 @@ impl Shared {
         loop {
             // ORDER: SeqCst fence between the push of this thread and its look at the driver; pairs with the fence below.
             fence(Ordering::SeqCst);
+            schedule::point(Point::Backend);
             let Some(driver) = slot.driver.try_take() else {
                 self.counters.drives_left_to_another.hit();
                 return;
@@ -55,11 +57,13 @@ impl Shared {
             {
                 self.run_item(slot, item, left);
             }
+            schedule::point(Point::Backend);
             drop(driver);
             // ORDER: SeqCst fence between giving the word back and the look at the queue: either an enqueuer saw the word free, or its item
             // is seen here; pairs with the fence above. The ring wakes waiters that may have to drive now.
             fence(Ordering::SeqCst);
             slot.bell.ring();
+            schedule::point(Point::Backend);
             if slot.queue.is_empty() {
                 return;
             }

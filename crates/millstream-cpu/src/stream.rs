@@ -11,7 +11,7 @@
 //! * `fault-before-position`: a position at or beyond `faulty_from` is published after `faulty_from`.
 //! * `nothing-stranded`: a queue that is not empty has a driver, or a thread that is about to look for one.
 //!
-//! **Locks** none. **Checked by** drive/tests.
+//! **Locks** none. **Checked by** tests/streams.
 
 use millstream_hal::Launch;
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

@@ -12,7 +12,10 @@
 //! * `sum-is-k`: an element's bits depend on its row of `a`, its column of `b` and nothing else.
 //! * `tiles-cover`: the tiles of a cut cover every element once.
 //!
-//! **Checked by** the tests below. Speed: see `benches/kernels.rs`.
+//! **Checked by** the tests below.
+//!
+//! Speed, GFLOP/s of ours and of `gemm` 0.19 in turns, square products (`benches/kernels.rs`, 2026-11-23, Intel Xeon Ice Lake 2.8 GHz,
+//! 2 cores, one thread beside other work): 64: 120, 147; 128: 146, 159; 256: 147, 167; 512: 108, 145; 1024: 47, 64.
 #![expect(unsafe_code, reason = "threads write tiles of one result")]
 
 use millstream_hal::MatrixView;

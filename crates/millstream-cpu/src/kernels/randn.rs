@@ -13,7 +13,8 @@
 //!
 //! **Checked by** the tests below, against `f64`.
 //!
-//! Speed: see `benches/kernels.rs`.
+//! Speed: 0.85 ns a normal with AVX-512, 1.8 with AVX2 (`benches/kernels.rs`, 2026-11-23, Intel Xeon Ice Lake 2.8 GHz, 2 cores,
+//! one thread beside other work).
 
 use millstream_hal::PhiloxKey;
 

@@ -5,6 +5,7 @@
 mod episodes;
 mod faults;
 mod rig;
+mod scheduled;
 
 use std::time::Duration;
 
@@ -82,6 +83,21 @@ fn streams_that_wait_for_each_other_in_turn_are_driven_by_one_thread() {
         // After the fill of turn 28: 1 + 1.
         assert_eq!(rig.read(x), [2.0; 16]);
     }
+}
+
+#[test]
+fn what_a_wait_left_in_another_stream_is_driven_before_the_call_returns() {
+    let rig = Rig::new(CpuOptions::inline());
+    let (other, lane) = (rig.lane(), rig.lane());
+    let (x, y) = (rig.buffer(4), rig.buffer(4));
+    rig.fill(&other, x, 1.0);
+    let event = rig.mark(&other);
+    rig.fill(&other, x, 2.0);
+    rig.wait(&lane, event);
+    rig.fill(&lane, y, 3.0);
+    rig.drive(&lane);
+    assert_eq!(rig.backend.completed(lane.raw), Some(1));
+    assert_eq!(rig.backend.completed(other.raw), Some(2));
 }
 
 #[test]
