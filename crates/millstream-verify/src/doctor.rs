@@ -65,6 +65,7 @@ pub fn examine(out: &Path) -> Result<Report> {
     let devices = [DeviceName::Cpu, DeviceName::CpuQueued, DeviceName::Sim, DeviceName::Cuda(0)];
     let best = millstream::cpu::Level::best().name();
     let mut simd: Vec<&'static str> = millstream::cpu::Level::available().iter().map(|level| level.name()).collect();
+    simd.reverse();
     simd.sort_by_key(|name| *name != best);
     Ok(Report {
         version: env!("CARGO_PKG_VERSION"),

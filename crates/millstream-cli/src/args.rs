@@ -1,0 +1,209 @@
+//! The arguments of every command, as `docs/cli.md` promises them.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, value_parser};
+use millstream_sync::seeded::{self, Bug};
+use millstream_verify::plan::{DeviceName, Plan};
+
+use crate::exit::{Stop, code};
+use crate::parse;
+
+const AFTER: &str = "Exit codes: 0 clean, 1 findings, 2 incomplete, 64 usage, 65 damaged ledger or replay file,\n\
+    69 device or feature absent, 70 internal, 73 cannot write, 75 ledger busy, 130 interrupted.";
+
+/// Thread-safe parallel tensor execution that verifies itself, round after round.
+#[derive(Debug, Parser)]
+#[command(name = "millstream", version, after_help = AFTER, color = clap::ColorChoice::Never)]
+#[command(arg_required_else_help = true, subcommand_required = true)]
+struct Cli {
+    /// Switch on one seeded bug in this process.
+    #[arg(long, global = true, hide = true, value_name = "BUG", value_parser = parse::bug)]
+    plant: Option<Bug>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a verification round and write its report and ledger line
+    #[command(after_help = AFTER)]
+    Verify(Box<Verify>),
+    /// Run the stress workload alone and print its figures
+    #[command(after_help = AFTER)]
+    Stress(Stress),
+    /// Read the ledger of rounds
+    Ledger(Ledger),
+    /// Show what this machine and this build have
+    Doctor(Doctor),
+    /// Run one probe; rounds start themselves again with it
+    #[command(hide = true)]
+    Probe(Probe),
+}
+
+/// The workload: the flags that `verify` and `stress` share.
+#[derive(Args, Clone, Debug)]
+pub struct Workload {
+    /// Device: cpu, cpu:queued, sim, cuda or cuda:I
+    #[arg(long, value_name = "D", default_value = "cpu", value_parser = parse::device)]
+    pub device: DeviceName,
+    /// Worker threads, 1..=1024
+    #[arg(long, value_name = "T", default_value = "20", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub threads: usize,
+    /// Iterations of each thread in a block, 1..=10000000
+    #[arg(long, value_name = "I", default_value = "500", value_parser = value_parser!(u64).range(1..=10_000_000))]
+    pub iterations: u64,
+    /// Iterations between two synchronizations, 1..=10000000
+    #[arg(long, value_name = "I", default_value = "50", value_parser = value_parser!(u64).range(1..=10_000_000))]
+    pub sync_every: u64,
+    /// Side of the square matrices, 1..=8192
+    #[arg(long, value_name = "N", default_value = "256", value_parser = RangedU64ValueParser::<usize>::new().range(1..=8192))]
+    pub size: usize,
+    /// Repeat blocks until this has passed, such as 5s or 500ms; 0: one block
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse::duration)]
+    pub duration: Duration,
+    /// Seed, decimal or 0x; derived from subject and round when absent
+    #[arg(long, value_name = "S", value_parser = parse::seed)]
+    pub seed: Option<u64>,
+}
+
+impl Workload {
+    /// The settings, with this seed.
+    pub fn plan(&self, seed: u64) -> Plan {
+        Plan {
+            threads: self.threads,
+            iterations: self.iterations,
+            sync_every: self.sync_every,
+            size: self.size,
+            duration: self.duration,
+            ..Plan::new(self.device.clone(), seed)
+        }
+    }
+}
+
+const SETTINGS: [&str; 7] = ["device", "threads", "iterations", "sync_every", "size", "duration", "seed"];
+
+/// `millstream verify`.
+#[derive(Args, Debug)]
+pub struct Verify {
+    #[command(flatten)]
+    pub workload: Workload,
+    /// Rounds to run, 1..=1000000; stops at the first that is not clean
+    #[arg(long, value_name = "K", default_value = "1", value_parser = value_parser!(u64).range(1..=1_000_000))]
+    pub rounds: u64,
+    /// Run this attempt only, may be repeated; the ledger is not written
+    #[arg(long, value_name = "ID", value_parser = parse::attempt)]
+    pub attempt: Vec<String>,
+    /// Run every attempt, not only the three of the first report
+    #[arg(long, conflicts_with_all = ["attempt", "replay", "seeded_bugs"])]
+    pub all: bool,
+    /// Folder of reports and ledger
+    #[arg(long, value_name = "DIR", default_value = "./verification")]
+    pub out: PathBuf,
+    /// One JSON object per round on standard output, everything else on standard error
+    #[arg(long)]
+    pub json: bool,
+    /// Run the round of this JSON file again; the ledger is not written
+    #[arg(long, value_name = "FILE", conflicts_with_all = SETTINGS, conflicts_with_all = ["rounds", "seeded_bugs"])]
+    pub replay: Option<PathBuf>,
+    /// Plant every seeded bug in a child process and see which attempt catches it
+    #[arg(long, conflicts_with_all = SETTINGS, conflicts_with_all = ["rounds", "attempt"])]
+    pub seeded_bugs: bool,
+    /// Source tree that the binary must match, instead of the one that is found
+    #[arg(long, value_name = "DIR")]
+    pub source: Option<PathBuf>,
+    /// Verify the model in this folder too (not in this build)
+    #[arg(long, value_name = "DIR")]
+    pub model: Option<PathBuf>,
+    /// How long to wait for the ledger of another round.
+    #[arg(long, hide = true, value_name = "TIME", default_value = "10s", value_parser = parse::duration)]
+    pub patience: Duration,
+}
+
+/// `millstream stress`.
+#[derive(Args, Debug)]
+pub struct Stress {
+    #[command(flatten)]
+    pub workload: Workload,
+    /// Timing only: leave out the comparison with the sequential run
+    #[arg(long)]
+    pub no_compare: bool,
+    /// One JSON object on standard output, everything else on standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millstream ledger`.
+#[derive(Args, Debug)]
+pub struct Ledger {
+    /// Folder of reports and ledger
+    #[arg(long, global = true, value_name = "DIR", default_value = "./verification")]
+    pub out: PathBuf,
+    /// Objects on standard output, one a line, everything else on standard error
+    #[arg(long, global = true)]
+    pub json: bool,
+    #[command(subcommand)]
+    pub question: Question,
+}
+
+/// What to ask the ledger.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum Question {
+    /// Show every line, oldest first
+    List,
+    /// Check the chain of hashes and the head, and count consecutive clean rounds
+    Check,
+    /// Say what round N was and what it does to the count of consecutive clean rounds
+    Why {
+        /// Number of the round
+        #[arg(value_name = "N", value_parser = value_parser!(u64).range(1..))]
+        n: u64,
+    },
+}
+
+/// `millstream doctor`.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// Folder of reports and ledger
+    #[arg(long, value_name = "DIR", default_value = "./verification")]
+    pub out: PathBuf,
+    /// One JSON object on standard output
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millstream probe`.
+#[derive(Args, Debug)]
+pub struct Probe {
+    /// Name of the probe.
+    pub name: String,
+    /// Its arguments.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<String>,
+}
+
+/// The command of this process; a bug to plant is planted. Errors: usage, help, version; a bug in a build without them.
+pub fn parse() -> Result<Command, Stop> {
+    let cli = Cli::try_parse().map_err(Stop::Clap)?;
+    if let Some(bug) = cli.plant {
+        plant(bug)?;
+    }
+    Ok(cli.command)
+}
+
+#[cfg(feature = "seeded-bugs")]
+#[expect(clippy::unnecessary_wraps, reason = "the other build cannot plant")]
+fn plant(bug: Bug) -> Result<(), Stop> {
+    seeded::plant(bug);
+    Ok(())
+}
+
+#[cfg(not(feature = "seeded-bugs"))]
+fn plant(bug: Bug) -> Result<(), Stop> {
+    debug_assert!(!seeded::is(bug));
+    let command = millstream_verify::seeded::COMMAND;
+    Err(Stop::Error(code::ABSENT, format!("this build has no seeded bug {}: run `{command}`", bug.id())))
+}
