@@ -7,6 +7,22 @@ use std::time::Duration;
 use millstream_sync::Doorbell;
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
+/// Where a named pattern of the first report stands in the sources: name, file, line.
+#[must_use]
+pub fn places() -> Vec<(&'static str, String)> {
+    let file = crate::thread_state::FILE;
+    let mut places: Vec<_> =
+        crate::thread_state::PLACES.iter().map(|(name, line)| (*name, format!("{file}:{line}"))).collect();
+    places.push(("BlockCache::flush", format!("{}:{}", crate::memory::FLUSH_AT.0, crate::memory::FLUSH_AT.1)));
+    places
+}
+
+/// Runs `f` in a forked child of this process and returns its answer, 0 to 255; `None` when the fork failed or the child did not end by itself. For probes of fork detection:
+/// the child ends without running destructors or exit hooks.
+pub fn in_forked_child(f: impl FnOnce() -> u8) -> Option<u8> {
+    crate::fork::in_child_process(f)
+}
+
 /// A step of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]

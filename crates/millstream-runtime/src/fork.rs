@@ -32,3 +32,23 @@ pub(crate) fn watch() {
         debug_assert_eq!(failed, 0, "pthread_atfork can only fail for want of memory");
     });
 }
+
+/// Runs `f` in a forked child, which ends with its answer as exit status and runs nothing else. `None`: no fork, or the child was killed.
+pub(crate) fn in_child_process(f: impl FnOnce() -> u8) -> Option<u8> {
+    // SAFETY: fork asks that the child of a process with several threads call only what is safe with locks held for ever by threads that are gone; `f` is a probe that
+    // is there to show that our own calls are: they look at an atomic first and return.
+    match unsafe { libc::fork() } {
+        -1 => None,
+        0 => {
+            let answer = f();
+            // SAFETY: _exit asks for nothing; it ends the child without destructors or exit hooks.
+            unsafe { libc::_exit(i32::from(answer)) }
+        }
+        child => {
+            let mut status = 0;
+            // SAFETY: waitpid asks for a valid pointer to the status; true because it is a local, and `child` is a child of ours.
+            let waited = unsafe { libc::waitpid(child, &raw mut status, 0) };
+            (waited == child && libc::WIFEXITED(status)).then(|| libc::WEXITSTATUS(status) as u8)
+        }
+    }
+}

@@ -24,6 +24,21 @@ use crate::memory::{Pin, ThreadCache};
 use crate::profile::{Kind, ThreadRing};
 use crate::stream::Lease;
 
+/// This file, for reports.
+pub(crate) const FILE: &str = file!();
+
+/// Where the fields and the destructor stand, for reports: the line of each is the one after its constant.
+pub(crate) const PLACES: [(&str, u32); 4] = [
+    ("CURRENT_STREAM", CURRENT_STREAM_AT),
+    ("BLOCK_CACHE", BLOCK_CACHE_AT),
+    ("PROFILER_RING", RING_AT),
+    ("BlockCache::drop", DROP_AT),
+];
+
+const CURRENT_STREAM_AT: u32 = line!() + 8;
+const BLOCK_CACHE_AT: u32 = line!() + 11;
+const RING_AT: u32 = line!() + 11;
+
 /// What a thread keeps of one device.
 struct Entry {
     pin: Arc<Pin>,
@@ -226,6 +241,8 @@ impl Entry {
         let _ = catch_unwind(AssertUnwindSafe(|| shared.finish_if_last()));
     }
 }
+
+const DROP_AT: u32 = line!() + 3;
 
 impl Drop for ThreadState {
     fn drop(&mut self) {

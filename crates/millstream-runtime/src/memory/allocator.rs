@@ -116,16 +116,18 @@ impl Shared {
     fn search(&self, held: &mut Held<'_, Nothing>, slot: u16, size: usize) -> Option<u32> {
         let stream = self.streams.slot(slot);
         let mut locked = held.lock(&stream.pool);
-        let (pool, held) = locked.split();
+        let (pool, inner) = locked.split();
         if let Some(number) = pool.take(&self.memory.slab, size) {
             return Some(number);
         }
-        let segment = held.lock(&self.memory.heap).take_empty(size)?;
-        if !pool.adopt(&self.memory.slab, segment) {
-            held.lock(&self.memory.heap).put_empty(segment);
-            return None;
+        let segment = inner.lock(&self.memory.heap).take_empty(size)?;
+        if pool.adopt(&self.memory.slab, segment) {
+            return pool.take(&self.memory.slab, size);
         }
-        pool.take(&self.memory.slab, size)
+        drop(locked);
+        // No number for another block: the segment goes back to rest.
+        held.lock(&self.memory.heap).put_empty(segment);
+        None
     }
 
     fn free_bytes(&self, held: &mut Held<'_, Nothing>, slot: u16) -> usize {

@@ -33,6 +33,7 @@ pub(crate) use segment::Heap;
 pub(crate) use slab::Slab;
 pub(crate) use staging::StagingPool;
 pub(crate) use thread_cache::{CacheCounts, ThreadCache};
+pub(crate) use trim::FLUSH_AT;
 
 /// What a device knows of its memory, the parts that belong to no stream.
 #[derive(Debug)]

@@ -13,6 +13,9 @@ use super::ThreadCache;
 use crate::device::Shared;
 use crate::evidence::{PausePoint, Step};
 
+/// Where the flush stands, for reports.
+pub(crate) const FLUSH_AT: (&str, u32) = (file!(), line!() + 7);
+
 impl Shared {
     /// `BlockCache::flush`: empties a thread's cache into its stream's pool.
     ///

@@ -6,6 +6,7 @@
 pub mod extended_stress;
 pub mod lock_order;
 pub mod probes;
+pub mod simulated_schedules;
 pub mod thread_local;
 
 use crate::model::{Attempt, Finding};
@@ -43,10 +44,11 @@ pub struct Entry {
 }
 
 /// All attempts, in the order they run.
-pub const ATTEMPTS: [Entry; 3] = [
+pub const ATTEMPTS: [Entry; 4] = [
     Entry { id: "thread_local", title: "Thread-Local Storage Analysis", default: true, run: thread_local::run },
     Entry { id: "lock_order", title: "Lock Ordering Verification", default: true, run: lock_order::run },
     Entry { id: "extended_stress", title: "Extended Duration Stress Test", default: true, run: extended_stress::run },
+    Entry { id: "simulated_schedules", title: "Simulated Schedules", default: false, run: simulated_schedules::run },
 ];
 
 /// The attempt of that id.

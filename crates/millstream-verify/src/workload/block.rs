@@ -185,7 +185,7 @@ fn iterate(
             None => Some(recompute(device, plan, number, neighbour, iteration)?),
             Some(exchange) => {
                 exchange.give(thread, product.clone());
-                exchange.drop_discards(thread);
+                exchange.use_and_drop_discards(thread)?;
                 exchange.take(thread)
             }
         };

@@ -1,6 +1,6 @@
 //! Products that go from thread to thread: used by the neighbour, dropped by a third.
 
-use millstream::Tensor;
+use millstream::{Result, Tensor};
 use millstream_sync::atomic::{AtomicBool, Ordering};
 use millstream_sync::{BoundedQueue, Doorbell};
 
@@ -45,11 +45,12 @@ impl Exchange {
         let _ = self.discards[(thread + 2) % threads].try_push(tensor);
     }
 
-    /// Drops what was left to `thread`.
-    pub(super) fn drop_discards(&self, thread: usize) {
+    /// Uses what was left to `thread` once more, as a second foreign stream, and drops it before that use is done. Errors: those of the operation.
+    pub(super) fn use_and_drop_discards(&self, thread: usize) -> Result<()> {
         while let Some(tensor) = self.discards[thread].try_pop() {
-            drop(tensor);
+            drop(tensor.sum()?);
         }
+        Ok(())
     }
 
     /// A thread ends early: nobody shall wait for it.

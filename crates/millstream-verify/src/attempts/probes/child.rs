@@ -1,0 +1,240 @@
+//! Probes in a process of their own.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use millstream::evidence::{self, Step};
+use millstream::{Device, Error, Generator, RuntimeError, Tensor};
+
+use super::{Verdict, opened, text, work, zero};
+use crate::plan::{DeviceName, Plan};
+
+/// What a child that saw nothing wrong prints last.
+const FINE: &str = "probe: fine";
+
+/// How a child process is started.
+#[derive(Clone, Debug)]
+pub struct Child {
+    /// The binary: for the command line, itself.
+    pub program: PathBuf,
+    /// Arguments before the probe's name, such as `probe`.
+    pub arguments: Vec<String>,
+    /// After this long a child counts as hung and is killed.
+    pub timeout: Duration,
+}
+
+impl Child {
+    /// Runs one probe in a child. A crash, a hang, or an exit without its word is the verdict.
+    pub fn run(&self, name: &str, plan: &Plan) -> Verdict {
+        let mut child = Command::new(&self.program)
+            .args(&self.arguments)
+            .args([name, &plan.device.to_string(), &plan.seed.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("the child process could not be started: {error}"))?;
+        let begun = Instant::now();
+        // The output of a probe is a line: it fits the pipe, so that waiting before reading is safe.
+        let status = loop {
+            match child.try_wait() {
+                Ok(Some(status)) => break status,
+                Ok(None) if begun.elapsed() > self.timeout => {
+                    let _ = child.kill();
+                    let _ = child.wait();
+                    return Err(format!("hung: killed after {:?}", self.timeout));
+                }
+                Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+                Err(error) => return Err(format!("the child process could not be waited for: {error}")),
+            }
+        };
+        let mut output = String::new();
+        if let Some(mut pipe) = child.stdout.take() {
+            let _ = std::io::Read::read_to_string(&mut pipe, &mut output);
+        }
+        let word = output.lines().last().unwrap_or("");
+        match (status.success(), word) {
+            (true, FINE) => Ok(()),
+            (true, _) => Err(format!("exited with 0 and without its word: {word:?}")),
+            (false, "") => Err(format!("crashed: {status}")),
+            (false, word) => Err(format!("{word} ({status})")),
+        }
+    }
+}
+
+/// The child's side: runs the probe `name` with its arguments (device, seed) and returns the exit code.
+#[must_use]
+pub fn run_child(name: &str, arguments: &[String]) -> i32 {
+    let verdict = (|| {
+        let device: DeviceName = arguments.first().map_or("cpu", String::as_str).parse()?;
+        let seed: u64 = arguments.get(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        match name {
+            "forked-child" => forked_child(&device, seed),
+            "user-thread-local" => user_thread_local(&device, seed),
+            "use-in-destructor" => use_in_destructor(&device, seed),
+            "panic-in-flush" => panic_in_flush(&device, seed),
+            "no-shutdown" => no_shutdown(&device, seed),
+            _ => Err(format!("there is no probe {name:?}")),
+        }
+    })();
+    match verdict {
+        Ok(()) => {
+            println!("{FINE}");
+            0
+        }
+        Err(detail) => {
+            println!("{detail}");
+            1
+        }
+    }
+}
+
+/// A forked child gets the typed error from every call, its drops do nothing, and the parent goes on.
+fn forked_child(name: &DeviceName, seed: u64) -> Verdict {
+    let device = opened(name, seed, 4)?;
+    let tensor = work(&device, 1).map_err(text)?;
+    let before = tensor.item().map_err(text)?;
+    let refused = |what: Result<(), Error>| matches!(what, Err(Error::Runtime(RuntimeError::ForkedChild)));
+    let answer = evidence::in_forked_child(|| {
+        let calls = [
+            refused(Tensor::zeros(&device, &[4]).map(drop)),
+            refused(tensor.add(&tensor).map(drop)),
+            refused(tensor.item().map(drop)),
+            refused(device.synchronize().map_err(Error::from)),
+        ];
+        drop(tensor.clone());
+        calls.iter().enumerate().filter(|(_, refused)| !**refused).map(|(i, _)| 1u8 << i).sum()
+    });
+    match answer {
+        Some(0) => {}
+        Some(calls) => return Err(format!("calls not refused in the child, as bits: {calls:04b}")),
+        None => return Err("the forked child was killed".to_owned()),
+    }
+    let after = work(&device, 1).and_then(|sum| sum.item()).map_err(text)?;
+    if after.to_bits() == before.to_bits() { Ok(()) } else { Err("the parent computes other values now".to_owned()) }
+}
+
+/// Uses the device when it is dropped, in the destructor of a user's thread-local.
+struct Late {
+    device: Device,
+    tensor: Tensor,
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        // Whichever order the destructors run in: an answer or a typed error, never a crash.
+        match self.tensor.add(&self.tensor).and_then(|t| t.to_vec()) {
+            Ok(_) | Err(Error::Runtime(RuntimeError::ThreadExiting | RuntimeError::Closed)) => {}
+            Err(error) => {
+                println!("an operation in a destructor: {error}");
+                std::process::exit(1);
+            }
+        }
+        let _ = self.device.synchronize();
+    }
+}
+
+millstream_sync::thread_state! {
+    /// Mechanism: stands for a user's own; reached by `try_with` and `try_borrow_mut`
+    static KEPT: RefCell<Option<Tensor>> = RefCell::new(None)
+}
+
+millstream_sync::thread_state! {
+    /// Mechanism: stands for a user's own whose destructor computes; reached by `try_with` and `try_borrow_mut`
+    static LATE: RefCell<Option<Late>> = RefCell::new(None)
+}
+
+/// A tensor in the user's own thread-local, which is touched first and so dropped last.
+fn user_thread_local(name: &DeviceName, seed: u64) -> Verdict {
+    let device = opened(name, seed, 4)?;
+    let d = device.clone();
+    std::thread::spawn(move || {
+        let _ = KEPT.try_with(|kept| kept.replace(None));
+        let tensor = Tensor::randn(&d, &[32, 32], &mut Generator::new(seed))?;
+        let _ = KEPT.try_with(|kept| kept.replace(Some(tensor)));
+        Ok::<_, Error>(())
+    })
+    .join()
+    .map_err(|_| "the thread panicked".to_owned())?
+    .map_err(text)?;
+    if device.evidence().count(Step::InboxHandBack) == 0 {
+        return Err("the late drop did not go through the inbox".to_owned());
+    }
+    zero("live bytes", device.memory_stats().live_bytes as u64)?;
+    device.trim();
+    zero("bytes kept after a trim", device.memory_stats().reserved_bytes as u64)?;
+    zero("streams claimed", device.leases() as u64)
+}
+
+/// A destructor of a user's thread-local that computes, touched before and after ours.
+fn use_in_destructor(name: &DeviceName, seed: u64) -> Verdict {
+    for first in [true, false] {
+        let device = opened(name, seed, 4)?;
+        let d = device.clone();
+        std::thread::spawn(move || {
+            if first {
+                let _ = LATE.try_with(|late| drop(late.replace(None)));
+            }
+            let tensor = Tensor::randn(&d, &[16], &mut Generator::new(seed))?;
+            let late = Late { device: d.clone(), tensor };
+            let _ = LATE.try_with(|kept| drop(kept.replace(Some(late))));
+            Ok::<_, Error>(())
+        })
+        .join()
+        .map_err(|_| "the thread panicked".to_owned())?
+        .map_err(text)?;
+        zero("streams claimed", device.leases() as u64)?;
+        zero("flushes in progress", u64::from(device.flushes_in_progress()))?;
+    }
+    Ok(())
+}
+
+/// A flush panics half-way during thread exit: the process lives, the count comes back, and no byte is lost.
+fn panic_in_flush(name: &DeviceName, seed: u64) -> Verdict {
+    let device = opened(name, seed, 4)?;
+    let d = device.clone();
+    std::thread::spawn(move || {
+        // Several sizes, so that several blocks are in the cache when it is flushed.
+        for n in [8usize, 64, 256, 900] {
+            Tensor::randn(&d, &[n, 3], &mut Generator::new(seed))?.sum()?.item()?;
+        }
+        d.evidence().inject_panic_in_flush();
+        Ok::<_, Error>(())
+    })
+    .join()
+    .map_err(|_| "the panic left the destructor".to_owned())?
+    .map_err(text)?;
+    if device.evidence().count(Step::FlushPanicked) != 1 {
+        return Err("the flush did not panic".to_owned());
+    }
+    zero("flushes in progress", u64::from(device.flushes_in_progress()))?;
+    zero("streams claimed", device.leases() as u64)?;
+    device.trim();
+    let kept = device.memory_stats().reserved_bytes as u64;
+    let stranded = device.shutdown(Duration::from_secs(10)).stranded_bytes as u64;
+    if kept > 0 && stranded < kept {
+        return Err(format!("{kept} bytes are neither given back nor reported as stranded ({stranded})"));
+    }
+    Ok(())
+}
+
+/// A program that drops everything and ends, threads and all, without a shutdown.
+fn no_shutdown(name: &DeviceName, seed: u64) -> Verdict {
+    let device = opened(name, seed, 4)?;
+    let handles: Vec<_> = (0..4)
+        .map(|i| {
+            let device = device.clone();
+            std::thread::spawn(move || work(&device, i).map(drop))
+        })
+        .collect();
+    let kept = work(&device, 9).map_err(text)?;
+    drop(device);
+    // Some threads may still run when main returns; one is not waited for at all.
+    for handle in handles.into_iter().skip(1) {
+        let _ = handle.join();
+    }
+    drop(kept);
+    Ok(())
+}

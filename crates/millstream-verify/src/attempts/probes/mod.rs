@@ -1,0 +1,228 @@
+//! Probes: small programs that drive one pattern and look at what it left.
+//!
+//! Those that may crash, fork, or end the process run in a child: the parent starts its own binary again with hidden arguments, the child runs one probe and
+//! prints one line. A crash, a hang, a wrong exit or a missing line is a failed probe.
+//!
+//! **Invariants**
+//! * `no-retry`: a probe runs as often as it says, and one failure of any run is its result.
+
+mod child;
+mod claims;
+mod exits;
+mod leases;
+mod traffic;
+
+pub use child::{Child, run_child};
+
+use std::time::Instant;
+
+use millstream::{Device, Generator, Tensor};
+
+use crate::model::{Probe, ProbeStatus};
+use crate::open;
+use crate::plan::{DeviceName, Plan};
+
+/// What a probe says: nothing, or what must not be.
+pub type Verdict = Result<(), String>;
+
+/// A probe and the pattern that it drives.
+pub struct Driven {
+    /// Row of the table.
+    pub pattern: &'static str,
+    /// A few words.
+    pub name: &'static str,
+    /// How often.
+    pub runs: u64,
+    /// One run, or one child process.
+    pub what: What,
+}
+
+/// How a probe runs.
+pub enum What {
+    /// In this process, on a device opened for it.
+    Here(fn(&Plan, u64) -> Verdict),
+    /// In a process of its own, by this name.
+    Child(&'static str),
+}
+
+/// All probes of the thread-local attempt.
+pub const THREAD_LOCAL: [Driven; 17] = [
+    Driven {
+        pattern: "CURRENT_STREAM",
+        name: "claim held between its two looks while the device closes",
+        runs: 3,
+        what: What::Here(claims::claim_between_looks),
+    },
+    Driven { pattern: "CURRENT_STREAM", name: "churn of threads", runs: 1, what: What::Here(leases::churn) },
+    Driven {
+        pattern: "CURRENT_STREAM",
+        name: "more threads than streams, shared",
+        runs: 1,
+        what: What::Here(leases::shared),
+    },
+    Driven {
+        pattern: "CURRENT_STREAM",
+        name: "more threads than streams, waiting",
+        runs: 2,
+        what: What::Here(leases::waiting),
+    },
+    Driven {
+        pattern: "CURRENT_STREAM",
+        name: "a waiter that times out as a stream is freed",
+        runs: 30,
+        what: What::Here(leases::timing_out),
+    },
+    Driven {
+        pattern: "CURRENT_STREAM",
+        name: "no stream left, policy Fail",
+        runs: 1,
+        what: What::Here(leases::failing),
+    },
+    Driven {
+        pattern: "CURRENT_STREAM",
+        name: "a forked child is refused, its parent goes on",
+        runs: 1,
+        what: What::Child("forked-child"),
+    },
+    Driven {
+        pattern: "BLOCK_CACHE",
+        name: "freed on other threads, used by two, dropped by a third",
+        runs: 1,
+        what: What::Here(traffic::hand_around),
+    },
+    Driven {
+        pattern: "BLOCK_CACHE",
+        name: "a tensor in the user's own thread-local, dropped after ours",
+        runs: 5,
+        what: What::Child("user-thread-local"),
+    },
+    Driven {
+        pattern: "BLOCK_CACHE",
+        name: "operations during destruction",
+        runs: 5,
+        what: What::Child("use-in-destructor"),
+    },
+    Driven {
+        pattern: "BlockCache::flush",
+        name: "flush held between its two looks while the device closes",
+        runs: 3,
+        what: What::Here(claims::flush_between_looks),
+    },
+    Driven {
+        pattern: "BlockCache::flush",
+        name: "1,000 thread exits against shutdowns",
+        runs: 50,
+        what: What::Here(exits::against_shutdown),
+    },
+    Driven {
+        pattern: "BlockCache::flush",
+        name: "exit after the device has closed",
+        runs: 10,
+        what: What::Here(exits::after_close),
+    },
+    Driven {
+        pattern: "BlockCache::drop",
+        name: "exit with work in flight",
+        runs: 10,
+        what: What::Here(exits::work_in_flight),
+    },
+    Driven {
+        pattern: "BlockCache::drop",
+        name: "panic in a flush during thread exit",
+        runs: 3,
+        what: What::Child("panic-in-flush"),
+    },
+    Driven {
+        pattern: "BlockCache::drop",
+        name: "everything dropped without a shutdown",
+        runs: 5,
+        what: What::Child("no-shutdown"),
+    },
+    Driven {
+        pattern: "PROFILER_RING",
+        name: "events and traces from all threads meanwhile",
+        runs: 1,
+        what: What::Here(traffic::events_and_traces),
+    },
+];
+
+impl Driven {
+    /// Runs it as often as it says.
+    #[must_use]
+    pub fn run(&self, plan: &Plan, child: &Child) -> Probe {
+        let begun = Instant::now();
+        let mut probe = Probe::passed(self.name, 0);
+        probe.child_process = matches!(self.what, What::Child(_));
+        for run in 0..self.runs {
+            let verdict = match self.what {
+                What::Here(f) => guarded(|| f(plan, run)),
+                What::Child(name) => child.run(name, plan),
+            };
+            probe.runs += 1;
+            if let Err(detail) = verdict {
+                probe.status = ProbeStatus::Failed;
+                probe.detail = format!("run {}: {detail}", run + 1);
+                break;
+            }
+        }
+        probe.seconds = Some(begun.elapsed().as_secs_f64());
+        probe
+    }
+}
+
+/// A panic inside a probe is what it found.
+fn guarded(f: impl FnOnce() -> Verdict) -> Verdict {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().map(String::as_str);
+        Err(format!("panicked: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message")))
+    })
+}
+
+/// The plan's device with asynchronous streams where it has them: what has work in flight shows more.
+fn queued(plan: &Plan) -> DeviceName {
+    match &plan.device {
+        DeviceName::Cpu => DeviceName::CpuQueued,
+        other => other.clone(),
+    }
+}
+
+fn opened(name: &DeviceName, seed: u64, streams: usize) -> Result<Device, String> {
+    open::open(name, seed, |options| options.streams = streams).map_err(|absent| absent.to_string())
+}
+
+/// A small product and its sum: the work of a probe. The value depends on `key` alone.
+fn work(device: &Device, key: u64) -> millstream::Result<Tensor> {
+    let mut generator = Generator::new(0x9e3).split(key);
+    let a = Tensor::randn(device, &[16, 16], &mut generator)?;
+    let b = Tensor::randn(device, &[16, 16], &mut generator)?;
+    a.matmul(&b)?.sum()
+}
+
+/// `found` must be zero.
+fn zero(what: &str, found: impl Into<u64>) -> Verdict {
+    match found.into() {
+        0 => Ok(()),
+        found => Err(format!("{what}: {found}, must be 0")),
+    }
+}
+
+fn text(error: impl std::fmt::Display) -> String {
+    error.to_string()
+}
+
+/// Starts `count` threads of `body` and waits for them with their destructors. A panic or an error is the verdict.
+fn threads(count: usize, body: impl Fn(usize) -> Verdict + Send + Clone + 'static) -> Verdict {
+    let handles: Vec<_> = (0..count)
+        .map(|i| {
+            let body = body.clone();
+            std::thread::spawn(move || body(i))
+        })
+        .collect();
+    let mut verdict = Ok(());
+    for handle in handles {
+        // join waits for the thread's destructors too.
+        let one = handle.join().unwrap_or_else(|_| Err("a thread panicked".to_owned()));
+        verdict = verdict.and(one);
+    }
+    verdict
+}
