@@ -5,6 +5,7 @@ use std::process;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use millstream_sync::OnceLock;
 use millstream_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use millstream_verify::plan::Progress;
 
@@ -12,6 +13,9 @@ use crate::exit::code;
 use crate::output;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+/// The one bar of the process, also for the line that ^C prints above it.
+static BAR: OnceLock<ProgressBar> = OnceLock::new();
 
 /// Between two plain lines of one stage.
 const EVERY: Duration = Duration::from_secs(5);
@@ -24,7 +28,11 @@ pub fn listen() {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             process::exit(i32::from(code::INTERRUPTED));
         }
-        output::complain("interrupted: ending what runs, then the ledger line (^C again: at once)");
+        let text = "interrupted: ending what runs, then the ledger line (^C again: at once)";
+        match BAR.get().filter(|bar| !bar.is_finished()) {
+            Some(bar) => bar.println(text),
+            None => output::complain(text),
+        }
     });
 }
 
@@ -35,7 +43,7 @@ pub fn is_interrupted() -> bool {
 
 /// Tells a person how far a run is.
 pub struct Teller {
-    bar: Option<ProgressBar>,
+    bar: Option<&'static ProgressBar>,
     begun: Instant,
     /// Milliseconds from `begun` to the last plain line.
     last_ms: AtomicU64,
@@ -45,7 +53,8 @@ impl Teller {
     /// A bar where standard error is a terminal, lines where it is not.
     pub fn new() -> Self {
         let bar = io::stderr().is_terminal().then(|| {
-            let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8));
+            let bar = BAR.get_or_init(|| ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr_with_hz(8)));
+            bar.reset();
             // Two shapes of one line: without a length there is nothing to fill.
             bar.set_style(spinner());
             bar.enable_steady_tick(Duration::from_millis(120));
@@ -56,7 +65,8 @@ impl Teller {
 
     /// Takes the bar away before results are printed.
     pub fn clear(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar {
+            bar.disable_steady_tick();
             bar.finish_and_clear();
         }
     }
@@ -81,9 +91,11 @@ fn filling() -> ProgressStyle {
 
 impl Progress for Teller {
     fn stage(&self, text: &str) {
-        match &self.bar {
+        match self.bar {
             Some(bar) => {
                 bar.set_style(spinner());
+                bar.reset_elapsed();
+                bar.set_position(0);
                 bar.set_message(text.to_owned());
             }
             None => output::complain(text),
@@ -92,7 +104,7 @@ impl Progress for Teller {
     }
 
     fn advance(&self, done: u64, of: u64) {
-        if let Some(bar) = &self.bar {
+        if let Some(bar) = self.bar {
             if bar.length() != Some(of) || bar.position() == 0 {
                 bar.set_style(filling());
                 bar.set_length(of);

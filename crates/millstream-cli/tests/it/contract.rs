@@ -43,3 +43,10 @@ fn defaults_of_the_page_are_those_of_the_help() {
         assert!(PAGE.contains(&format!("| `{default}` |")), "{default}");
     }
 }
+
+#[test]
+fn every_attempt_is_on_the_page() {
+    for entry in &millstream_verify::attempts::ATTEMPTS {
+        assert!(PAGE.contains(&format!("`{}`", entry.id)), "{}", entry.id);
+    }
+}

@@ -1,5 +1,7 @@
 //! The binary as a user runs it: exit codes, streams, files.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 mod bad_input;
 mod contract;
 mod interrupt;

@@ -48,7 +48,11 @@ fn attempts_by_name_leave_the_ledger_alone() {
     let tool = Tool::new();
     let ran = tool.verify(&["--attempt", "extended_stress"]).ends(0);
     assert!(ran.out.contains("N=1 (not in the ledger)"), "{}", ran.out);
-    assert!(ran.out.contains("Starting 4-thread extended duration stress test (10 iterations each)..."), "{}", ran.out);
+    assert!(
+        ran.out.contains("Starting 8-thread extended duration stress test (100 iterations each)..."),
+        "{}",
+        ran.out
+    );
     assert!(ran.out.contains("PASS: Extended duration stress test completed with 0 errors"), "{}", ran.out);
     assert!(tool.ledger().is_empty() && !tool.exists("ledger.head"));
     assert!(tool.exists("attempt-extended_stress.md"));

@@ -97,7 +97,7 @@ fn config(plan: &Plan) -> Config {
         size: plan.size as u64,
         dtype: "f32".to_owned(),
         operations: ["randn", "matmul", "sum", "mean"].map(str::to_owned).to_vec(),
-        duration_seconds: (!plan.duration.is_zero()).then(|| plan.duration.as_secs_f64()),
+        duration_seconds: (!plan.duration.is_zero()).then_some(plan.duration.as_secs_f64()),
     }
 }
 

@@ -15,9 +15,9 @@ use crate::{Error, Result, report};
 
 const POLL: Duration = Duration::from_millis(20);
 
-/// Settings of every child: small, and enough threads to meet each other. Some streams are shared, some syncs fall between.
+/// Settings of every child: small, but long enough that the threads overlap; a run without overlap is incomplete.
 const SETTINGS: [&str; 10] =
-    ["--threads", "8", "--iterations", "40", "--sync-every", "10", "--size", "24", "--duration", "0"];
+    ["--threads", "8", "--iterations", "100", "--sync-every", "10", "--size", "64", "--duration", "0"];
 
 /// How a child ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,7 +119,7 @@ mod tests {
     use crate::plan::Silent;
 
     fn shell(text: &str) -> Waited {
-        let child = Command::new("sh").args(["-c", text]).spawn().unwrap();
+        let child = Command::new("sh").args(["-c", text]).spawn().expect("sh starts");
         wait(child, Duration::from_millis(500), &Silent)
     }
 

@@ -130,14 +130,16 @@ struct Baselines(HashMap<Trial, End>);
 impl Baselines {
     /// `None`: the user stopped it.
     fn is_clean(&mut self, request: &Request, trial: Trial, progress: &dyn Progress) -> Result<Option<bool>> {
-        if !self.0.contains_key(&trial) {
-            let ran = child::run(request, None, trial, progress)?;
-            if ran.end == End::Stopped {
-                return Ok(None);
-            }
-            self.0.insert(trial, ran.end);
+        if let Some(end) = self.0.get(&trial) {
+            return Ok(Some(*end == End::Clean));
         }
-        Ok(Some(self.0.get(&trial) == Some(&End::Clean)))
+        let end = child::run(request, None, trial, progress)?.end;
+        if end == End::Stopped {
+            return Ok(None);
+        }
+        let clean = end == End::Clean;
+        self.0.insert(trial, end);
+        Ok(Some(clean))
     }
 
     fn unusable(&self) -> Vec<String> {
