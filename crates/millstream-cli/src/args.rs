@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand, value_parser};
 use millstream_sync::seeded::{self, Bug};
 use millstream_verify::plan::{DeviceName, Plan};
 
-use crate::exit::{Stop, code};
+use crate::exit::Stop;
 use crate::parse;
 
 const AFTER: &str = "Exit codes: 0 clean, 1 findings, 2 incomplete, 64 usage, 65 damaged ledger or replay file,\n\
@@ -195,7 +195,6 @@ pub fn parse() -> Result<Command, Stop> {
 }
 
 #[cfg(feature = "seeded-bugs")]
-#[expect(clippy::unnecessary_wraps, reason = "the other build cannot plant")]
 fn plant(bug: Bug) -> Result<(), Stop> {
     seeded::plant(bug);
     Ok(())
@@ -205,5 +204,5 @@ fn plant(bug: Bug) -> Result<(), Stop> {
 fn plant(bug: Bug) -> Result<(), Stop> {
     debug_assert!(!seeded::is(bug));
     let command = millstream_verify::seeded::COMMAND;
-    Err(Stop::Error(code::ABSENT, format!("this build has no seeded bug {}: run `{command}`", bug.id())))
+    Err(Stop::Error(crate::exit::code::ABSENT, format!("this build has no seeded bug {}: run `{command}`", bug.id())))
 }

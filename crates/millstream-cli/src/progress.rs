@@ -79,12 +79,11 @@ impl Drop for Teller {
 }
 
 fn spinner() -> ProgressStyle {
-    ProgressStyle::with_template("{spinner} {elapsed:>4} {wide_msg}")
-        .unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("{spinner} {elapsed:>4} {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 fn filling() -> ProgressStyle {
-    let template = "{spinner} {elapsed:>4} [{bar:20}] {pos}/{len} {wide_msg}";
+    let template = "{spinner} {elapsed:>4} [{bar:20}] {pos}/{len} {msg}";
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     style.progress_chars("=> ")
 }

@@ -5,7 +5,7 @@
 //! attempts are tried. It holds no bug: those are in the code that they break.
 //!
 //! **Invariants**
-//! - `sound-before`: an attempt can only catch a bug with settings under which it is clean without one.
+//! - `sound-around`: an attempt catches a bug only with settings under which it was clean without one, before and after.
 //! - `crash-counts`: a child that crashes or hangs with a bug, and does not without, has caught it.
 //!
 //! **Checked by**: the tests of `child.rs` and `order.rs`; the command itself.
@@ -117,6 +117,11 @@ fn judge(request: &Request, bug: Bug, baselines: &mut Baselines, progress: &dyn 
             End::Crashed(how) => how,
             End::Hung => format!("hung: stopped after {} s", request.timeout.as_secs()),
         };
+        // Once more without the bug: an attempt that fails now and then by itself has shown nothing.
+        let Some(clean) = baselines.is_still_clean(request, *trial, progress)? else { return Ok(None) };
+        if !clean {
+            continue;
+        }
         let attempt = Some(trial.to_string());
         return Ok(Some(Judged { id: bug.id(), attempt, caught: true, seconds: ran.seconds, how }));
     }
@@ -130,9 +135,14 @@ struct Baselines(HashMap<Trial, End>);
 impl Baselines {
     /// `None`: the user stopped it.
     fn is_clean(&mut self, request: &Request, trial: Trial, progress: &dyn Progress) -> Result<Option<bool>> {
-        if let Some(end) = self.0.get(&trial) {
-            return Ok(Some(*end == End::Clean));
+        match self.0.get(&trial) {
+            Some(end) => Ok(Some(*end == End::Clean)),
+            None => self.is_still_clean(request, trial, progress),
         }
+    }
+
+    /// The same, run again in any case; once not clean is not clean for good.
+    fn is_still_clean(&mut self, request: &Request, trial: Trial, progress: &dyn Progress) -> Result<Option<bool>> {
         let end = child::run(request, None, trial, progress)?.end;
         if end == End::Stopped {
             return Ok(None);
