@@ -140,7 +140,13 @@ impl Device {
 
     /// A stream of the pool for the caller to keep, apart from its current one. Errors: as [`Device::current_stream`].
     pub fn acquire_stream(&self) -> Result<Stream> {
-        Stream::leased(self.shared())
+        Stream::leased(self.shared(), None)
+    }
+
+    /// The same, waiting for a free stream at most `limit` whatever the policy. Blocks the host. Errors: `StreamTimeout`, and those of
+    /// [`Device::current_stream`].
+    pub fn acquire_stream_within(&self, limit: Duration) -> Result<Stream> {
+        Stream::leased(self.shared(), Some(StreamPolicy::Wait(limit)))
     }
 
     /// Makes `stream` current on this thread until the guard drops. Errors: `MixedDevices`, `Closed`.

@@ -48,9 +48,14 @@ impl Shared {
     /// Claims a slot for this thread by the device's policy. May block the host under [`StreamPolicy::Wait`].
     /// Errors: `Closed`, `NoStream`, `StreamTimeout`, `Fault`.
     pub(crate) fn claim(&self) -> Result<Lease> {
+        self.claim_by(self.options.policy)
+    }
+
+    /// The same by a policy of the caller's.
+    fn claim_by(&self, policy: StreamPolicy) -> Result<Lease> {
         // First look, before the claim.
         self.check()?;
-        let slot = self.claim_slot()?;
+        let slot = self.claim_slot(policy)?;
         self.evidence.pause(PausePoint::ClaimBetweenChecks);
         // ORDER: SeqCst fence so that either this look sees the close or the closer sees the claim; pairs with the fence in `Gate::advance`.
         fence(Ordering::SeqCst);
@@ -68,7 +73,7 @@ impl Shared {
         Ok(Lease { slot, generation: self.streams.slot(slot).next_generation() })
     }
 
-    fn claim_slot(&self) -> Result<u16> {
+    fn claim_slot(&self, policy: StreamPolicy) -> Result<u16> {
         let streams = self.streams.len();
         loop {
             // The default stream goes to who opens the device and asks first; workers look from 1 on.
@@ -76,7 +81,7 @@ impl Shared {
             if let Some(slot) = self.streams.permits.claim(first) {
                 return Ok(self.hold_first(slot));
             }
-            match self.options.policy {
+            match policy {
                 StreamPolicy::Fail => return Err(Error::NoStream { streams }),
                 StreamPolicy::Share => {
                     if let Some(slot) = self.share() {
@@ -188,8 +193,8 @@ impl Stream {
         Self { shared: shared.clone(), slot, generation, _hold: None }
     }
 
-    pub(crate) fn leased(shared: &Arc<Shared>) -> Result<Self> {
-        let lease = shared.claim()?;
+    pub(crate) fn leased(shared: &Arc<Shared>, policy: Option<StreamPolicy>) -> Result<Self> {
+        let lease = shared.claim_by(policy.unwrap_or(shared.options.policy))?;
         let (slot, generation) = (lease.slot, lease.generation);
         let hold = Arc::new(Hold { shared: shared.clone(), lease: Some(lease) });
         Ok(Self { shared: shared.clone(), slot, generation, _hold: Some(hold) })

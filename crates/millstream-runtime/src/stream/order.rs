@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use millstream_hal::{EventStatus, Kernel, Launch, Operand};
+use millstream_hal::{EventStatus, Kernel, Launch, Operand, RawStream};
 use millstream_sync::Arc;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::record::{self, Boundary};
@@ -28,6 +28,7 @@ use crate::evidence::Step;
 use crate::memory::Buffer;
 use crate::profile::Kind;
 use crate::stamp::Stamp;
+use crate::stream::Submission;
 use crate::thread_state::Here;
 
 impl Shared {
@@ -71,6 +72,11 @@ impl Shared {
         let index = here.slot;
         let slot = self.streams.slot(index);
         let raw = slot.raw_or_create(&*self.backend)?;
+        // Limbo wants to see how far this stream has come: an event for it, taken while nothing is held.
+        let mut wanted = match slot.wanted() > slot.completed(&*self.backend) {
+            true => Some(self.events.take(held, &*self.backend, false, &self.evidence)?),
+            false => None,
+        };
         let mut covers: Vec<(u16, u64, Arc<NativeEvent>)> = Vec::new();
         let seq = loop {
             let mut submission = held.lock(&slot.submit);
@@ -120,22 +126,35 @@ impl Shared {
                 input.note_use(index, seq);
             }
             slot.publish(seq);
+            // Limbo wants this stream's progress and no event stands for it yet: its owner enters the lock again.
+            let covered = submission.recorded.back().is_some_and(|(at, _)| *at >= slot.wanted());
+            if let (Some(event), false) = (&wanted, covered)
+                && let Ok(mut again) = submission.again(&slot.submit)
+                && self.record_tail(raw, &mut again, event).is_ok()
+            {
+                self.evidence.hit(Step::WantedRecorded);
+                wanted = None;
+            }
             break seq;
         };
         drop(covers);
-        if slot.wanted() > slot.completed(&*self.backend) {
-            self.record_wanted(held, index);
-        }
+        self.events.give_back(held, wanted.into_iter().collect());
         Ok(seq)
     }
 
-    /// Limbo wants to see this stream's progress: record one event for it.
-    fn record_wanted(&self, held: &mut Held<'_, Nothing>, index: u16) {
-        let wanted = self.streams.slot(index).wanted();
-        // A failure to record means only that limbo waits for the next one.
-        if self.cover(held, index, wanted).is_ok() {
-            self.evidence.hit(Step::WantedRecorded);
-        }
+    /// Records `fresh` at the stream's tail. The caller holds the submission lock, once or again.
+    fn record_tail(
+        &self,
+        raw: RawStream,
+        submission: &mut Submission,
+        fresh: &Arc<NativeEvent>,
+    ) -> Result<(u64, Arc<NativeEvent>)> {
+        let tail = submission.seq;
+        record::boundary(Boundary::Enqueue);
+        self.backend.record(raw, fresh.raw(), tail).map_err(Error::backend("recording an event"))?;
+        self.evidence.hit(Step::EventRecorded);
+        submission.recorded.push_back((tail, fresh.clone()));
+        Ok((tail, fresh.clone()))
     }
 
     /// An event of stream `index` that stands for `seq` or a later position; recorded now if there is none. Nothing is held.
@@ -152,17 +171,7 @@ impl Shared {
             }
             match submission.recorded.iter().find(|(at, _)| *at >= seq) {
                 Some((at, event)) => Ok((*at, event.clone())),
-                None => {
-                    let tail = submission.seq;
-                    record::boundary(Boundary::Enqueue);
-                    self.backend.record(raw, fresh.raw(), tail).map_err(Error::backend("recording an event")).map(
-                        |()| {
-                            self.evidence.hit(Step::EventRecorded);
-                            submission.recorded.push_back((tail, fresh.clone()));
-                            (tail, fresh.clone())
-                        },
-                    )
-                }
+                None => self.record_tail(raw, &mut submission, &fresh),
             }
         };
         let unused = !found.as_ref().is_ok_and(|(_, event)| Arc::ptr_eq(event, &fresh));

@@ -9,7 +9,6 @@
 //! | `SegmentHeap` | segments and the byte budget of a device | nothing, `BlockPool` | no |
 //! | `Limbo` | freed blocks that are still in use elsewhere | nothing | no |
 //! | `EventPool` | native events at rest | nothing | no |
-//! | `KernelCache` | compiled kernels and matmul plans | nothing | no |
 //! | `ProfilerSink` | the list of profiler rings | nothing | no |
 //!
 //! Two of a kind are never held together. A crate above may declare an isolated lock of its own with [`crate::isolated_lock!`].
@@ -126,8 +125,6 @@ lock_table! {
         Limbo;
         /// Native events at rest.
         EventPool;
-        /// Compiled kernels and matmul plans.
-        KernelCache;
         /// List of profiler rings.
         ProfilerSink;
     }

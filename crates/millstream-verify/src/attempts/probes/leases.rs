@@ -30,19 +30,17 @@ fn same(device: &Device, references: &[u32], i: usize) -> Verdict {
 /// Generations of short-lived threads: every lease comes home, memory stays flat.
 pub(super) fn churn(plan: &Plan, _run: u64) -> Verdict {
     const WIDTH: usize = 8;
-    let device = opened(&plan.device, plan.seed, 8)?;
+    const SEGMENT: usize = 2 << 20;
+    let device = opened(&plan.device, plan.seed, WIDTH)?;
     let references = references(plan, WIDTH)?;
-    let mut flat = 0;
     for generation in 0..25 {
         let (d, r) = (device.clone(), references.clone());
         threads(WIDTH, move |i| same(&d, &r, i))?;
         zero("streams claimed after all threads ended", device.leases() as u64)?;
+        // However the threads overlap, each stream needs one small segment at most.
         let reserved = device.memory_stats().reserved_bytes;
-        if generation == 5 {
-            flat = reserved;
-        }
-        if generation > 5 && reserved > flat {
-            return Err(format!("memory grew from {flat} to {reserved} bytes by generation {generation}"));
+        if reserved > WIDTH * SEGMENT {
+            return Err(format!("{reserved} bytes taken from the device by generation {generation}"));
         }
     }
     zero("live bytes at rest", device.memory_stats().live_bytes as u64)?;
@@ -82,36 +80,27 @@ pub(super) fn waiting(plan: &Plan, _run: u64) -> Verdict {
     zero("leases given back twice", device.evidence().count(Step::DoubleReturn))
 }
 
-/// One stream, two waiters with the same patience, the second a little later. The holder lets go about when the first one's time is up: if the permit
-/// goes down with the first one, the second sleeps on a free stream until its own time is up.
+/// One stream, an impatient waiter and a patient one behind it. The holder lets go about when the first one's time is up: if the permit goes down with the first one,
+/// the second sleeps on a free stream until its own time is up, which is so long that no busy machine is taken for it.
 pub(super) fn timing_out(plan: &Plan, run: u64) -> Verdict {
-    const PATIENCE: Duration = Duration::from_millis(60);
-    const APART: Duration = Duration::from_millis(30);
-    let device = open::open(&plan.device, plan.seed, |options| {
-        options.streams = 1;
-        options.policy = StreamPolicy::Wait(PATIENCE);
-    })
-    .map_err(text)?;
+    const IMPATIENT: Duration = Duration::from_millis(15);
+    const PATIENT: Duration = Duration::from_secs(6);
+    let device = opened(&plan.device, plan.seed, 1)?;
     let holder = device.acquire_stream().map_err(text)?;
-    let waiter = |device: Device| std::thread::spawn(move || (device.acquire_stream().map(drop), Instant::now()));
-    let first = waiter(device.clone());
-    until(|| device.stream_waiters() == 1)?;
+    let waiter =
+        |device: Device, patience| std::thread::spawn(move || device.acquire_stream_within(patience).map(drop));
     let begun = Instant::now();
-    until(|| begun.elapsed() >= APART)?;
-    let second = waiter(device.clone());
-    until(|| device.stream_waiters() == 2 || first.is_finished())?;
-    // A little before or after the first one's end, from run to run.
-    let release_at = PATIENCE - Duration::from_micros(150) + Duration::from_micros(run * 15);
+    let first = waiter(device.clone(), IMPATIENT);
+    until(|| device.stream_waiters() == 1 || first.is_finished())?;
+    let second = waiter(device.clone(), PATIENT);
+    // From a little before the first one's end to a little after, from run to run.
+    let release_at = IMPATIENT - Duration::from_micros(200) + Duration::from_micros(run * 15);
     until(|| begun.elapsed() >= release_at)?;
-    let released = Instant::now();
     drop(holder);
-    first.join().map_err(|_| "the first waiter panicked".to_owned())?.0.ok();
-    let (outcome, at) = second.join().map_err(|_| "the second waiter panicked".to_owned())?;
-    // The second one had about 30 ms left when the stream was freed. It must not have needed them.
-    let late = at.saturating_duration_since(released);
-    if outcome.is_err() && late > Duration::from_millis(5) {
-        return Err(format!("a waiter slept on a free stream for {late:?}"));
-    }
+    // Timed out or served: both are right for the first one.
+    let _ = first.join().map_err(|_| "the first waiter panicked".to_owned())?;
+    let outcome = second.join().map_err(|_| "the second waiter panicked".to_owned())?;
+    outcome.map_err(|error| format!("a waiter slept on a free stream: {error}"))?;
     zero("streams claimed at the end", device.leases() as u64)
 }
 

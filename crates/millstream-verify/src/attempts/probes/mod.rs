@@ -69,7 +69,7 @@ pub const THREAD_LOCAL: [Driven; 17] = [
     Driven {
         pattern: "CURRENT_STREAM",
         name: "a waiter that times out as a stream is freed",
-        runs: 30,
+        runs: 40,
         what: What::Here(leases::timing_out),
     },
     Driven {
