@@ -21,3 +21,21 @@ fn hand_over_runs() {
 fn streams_events_trace_runs() {
     streams_events_trace::main().unwrap();
 }
+
+/// The lines of the first Rust block in `text`, after `prefix`, without those that the documentation hides.
+fn first_program(text: &str, prefix: &str) -> Vec<String> {
+    let lines =
+        text.lines().filter_map(|line| line.strip_prefix(prefix)).map(|line| line.strip_prefix(' ').unwrap_or(line));
+    let inside = lines.skip_while(|line| !["```rust", "```"].contains(line)).skip(1).take_while(|line| *line != "```");
+    inside.filter(|line| !line.starts_with("# ")).map(str::to_owned).collect()
+}
+
+#[test]
+fn the_program_of_the_readme_is_the_one_that_is_compiled_as_documentation() {
+    let readme = include_str!("../../../../README.md");
+    let (_, readme) = readme.split_once("```rust").expect("the README has a program");
+    let readme: Vec<&str> = readme.trim_start().lines().take_while(|line| *line != "```").collect();
+    let doc = first_program(include_str!("../../src/lib.rs"), "//!");
+    assert!(doc.len() > 10, "{doc:?}");
+    assert_eq!(readme, doc);
+}

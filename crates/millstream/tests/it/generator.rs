@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use millstream::{Device, Generator, Tensor, cpu};
 
 fn bits(device: &Device, shape: &[usize], generator: &mut Generator) -> Vec<u32> {
-    let values = Tensor::randn(device, shape, generator).unwrap().to_vec().unwrap();
+    let values = Tensor::randn(device, shape, generator).and_then(|t| t.to_vec()).expect("a draw");
     values.iter().map(|x| x.to_bits()).collect()
 }
 

@@ -8,7 +8,8 @@ use millstream::{Device, Error, Rung, RuntimeError, Tensor, cpu};
 const MIB: usize = 1 << 20;
 
 fn device(budget_bytes: usize) -> Device {
-    cpu::open_with(cpu::CpuOptions::inline(), |options| options.budget_bytes = budget_bytes).unwrap()
+    cpu::open_with(cpu::CpuOptions::inline(), |options| options.budget_bytes = budget_bytes)
+        .expect("the CPU is always there")
 }
 
 /// Tensors of 2 MiB until the device refuses one.

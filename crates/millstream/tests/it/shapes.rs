@@ -3,9 +3,9 @@
 use millstream::{Error, Tensor, cpu};
 
 fn counting(shape: &[usize]) -> Tensor {
-    let device = cpu::open().unwrap();
+    let device = cpu::open().expect("the CPU is always there");
     let data: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| i as f32).collect();
-    Tensor::from_slice(&device, &data, shape).unwrap()
+    Tensor::from_slice(&device, &data, shape).expect("data of this shape")
 }
 
 #[test]

@@ -4,9 +4,9 @@ use millstream::{Device, Generator, MemoryStats, Tensor, cpu};
 
 fn work(device: &Device, key: u64) -> Tensor {
     let mut generator = Generator::new(11).split(key);
-    let a = Tensor::randn(device, &[48, 48], &mut generator).unwrap();
-    let b = Tensor::randn(device, &[48, 48], &mut generator).unwrap();
-    a.matmul(&b).unwrap()
+    let mut draw = || Tensor::randn(device, &[48, 48], &mut generator).expect("a draw");
+    let (a, b) = (draw(), draw());
+    a.matmul(&b).expect("a product")
 }
 
 /// Every byte that was taken from the device is somewhere, when nothing is in limbo or under way.

@@ -11,12 +11,12 @@ fn device(streams: usize, policy: StreamPolicy) -> Device {
         options.streams = streams;
         options.policy = policy;
     })
-    .unwrap()
+    .expect("the CPU is always there")
 }
 
 /// Runs `f` on a thread of its own.
 fn elsewhere<R: Send>(f: impl FnOnce() -> R + Send) -> R {
-    std::thread::scope(|scope| scope.spawn(f).join().unwrap())
+    std::thread::scope(|scope| scope.spawn(f).join().expect("no panic"))
 }
 
 #[test]
