@@ -13,7 +13,7 @@ use crate::step;
 const ALLOWED: &[(&str, &[&str], &[&str], bool)] = &[
     ("millstream-sync", &[], &[], false),
     ("millstream-hal", &[], &[], true),
-    ("millstream-conformance", &["hal", "sync"], &["sim"], true),
+    ("millstream-conformance", &["hal", "sync"], &["sim"], false),
     ("millstream-sim", &["hal", "sync", "conformance"], &[], true),
     ("millstream-cpu", &["hal", "sync"], &["conformance"], false),
     ("millstream-cuda", &["hal", "sync"], &["conformance"], false),

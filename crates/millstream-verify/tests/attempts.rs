@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use millstream_verify::attempts::probes::{Child, run_child};
-use millstream_verify::attempts::{ATTEMPTS, Context, Outcome};
+use millstream_verify::attempts::{Context, Outcome, named};
 use millstream_verify::model::{RoundResult, SiteStatus};
 use millstream_verify::plan::{DeviceName, Plan, Silent};
 
@@ -21,7 +21,7 @@ fn run(id: &str) -> Outcome {
         duration: Duration::ZERO,
         ..Plan::new(DeviceName::Cpu, 11)
     };
-    let entry = ATTEMPTS.iter().find(|entry| entry.id == id).unwrap();
+    let entry = named(id).expect("an attempt of that id");
     (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child() })
 }
 
@@ -40,6 +40,12 @@ fn extended_stress_drives_what_it_claims_and_is_clean() {
     assert_eq!(outcome.attempt.result, RoundResult::Clean, "{:#?}", outcome.findings);
     let idle: Vec<_> = outcome.attempt.counters.iter().filter(|c| c.claimed && c.hits == 0).collect();
     assert!(idle.is_empty(), "{idle:#?}");
+}
+
+#[test]
+fn a_lost_device_is_an_error_and_never_a_number() {
+    let outcome = run("faults");
+    assert_eq!(outcome.attempt.result, RoundResult::Clean, "{:#?}", outcome.findings);
 }
 
 #[test]

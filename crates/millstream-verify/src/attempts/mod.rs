@@ -4,6 +4,7 @@
 //! findings. Nothing in it is an opinion: a pattern without an executed probe is not covered, a counter at zero makes the round incomplete.
 
 pub mod extended_stress;
+pub mod faults;
 pub mod lock_order;
 pub mod probes;
 pub mod simulated_schedules;
@@ -44,11 +45,12 @@ pub struct Entry {
 }
 
 /// All attempts, in the order they run.
-pub const ATTEMPTS: [Entry; 4] = [
+pub const ATTEMPTS: [Entry; 5] = [
     Entry { id: "thread_local", title: "Thread-Local Storage Analysis", default: true, run: thread_local::run },
     Entry { id: "lock_order", title: "Lock Ordering Verification", default: true, run: lock_order::run },
     Entry { id: "extended_stress", title: "Extended Duration Stress Test", default: true, run: extended_stress::run },
     Entry { id: "simulated_schedules", title: "Simulated Schedules", default: false, run: simulated_schedules::run },
+    Entry { id: "faults", title: "Faults", default: false, run: faults::run },
 ];
 
 /// The attempt of that id.

@@ -53,7 +53,9 @@ impl Line {
         let (kind, reason) = match result {
             RoundResult::Clean => (LineResult::Clean, String::new()),
             RoundResult::CleanRepeat => (LineResult::CleanRepeat, String::new()),
-            RoundResult::Findings(count) => (LineResult::Findings, format!("{count} findings")),
+            RoundResult::Findings(count) => {
+                (LineResult::Findings, format!("{count} finding{}", if *count == 1 { "" } else { "s" }))
+            }
             RoundResult::Incomplete(reason) => (LineResult::Incomplete, reason.clone()),
         };
         let mut line = Line::new(date, kind);

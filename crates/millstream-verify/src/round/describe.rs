@@ -77,11 +77,8 @@ fn dependencies(inventory: &str) -> Vec<String> {
         entry.get(key).and_then(|text| text.as_str()).unwrap_or_default().to_owned()
     };
     let line = |entry: &serde_json::Value| {
-        let (name, version) = (text(entry, "crate"), text(entry, "version"));
-        let names = entry.get("names").and_then(|names| names.as_array());
-        let names = names.map(|names| names.iter().filter_map(|name| name.as_str()).collect::<Vec<_>>().join(", "));
-        let names = names.filter(|names| !names.is_empty()).map(|names| format!(" ({names})")).unwrap_or_default();
-        format!("thread-locals of dependencies: {name} {version}{names}").replace("  ", " ")
+        let count = entry.get("thread_locals").and_then(serde_json::Value::as_u64).unwrap_or(0);
+        format!("thread-locals of dependencies: {} ({count})", text(entry, "name"))
     };
     match listed {
         Some(list) if !list.is_empty() => list.iter().map(line).collect(),
@@ -134,8 +131,8 @@ mod tests {
 
     #[test]
     fn thread_locals_of_dependencies_come_from_the_inventory() {
-        let text = r#"{"dependencies":[{"crate":"parking_lot_core","version":"0.9.12","names":["THREAD_DATA"]}]}"#;
-        assert_eq!(dependencies(text), ["thread-locals of dependencies: parking_lot_core 0.9.12 (THREAD_DATA)"]);
+        let text = r#"{"dependencies":[{"name":"parking_lot_core 0.9.12","thread_locals":2}]}"#;
+        assert_eq!(dependencies(text), ["thread-locals of dependencies: parking_lot_core 0.9.12 (2)"]);
         assert_eq!(dependencies(""), ["thread-locals of dependencies"]);
     }
 

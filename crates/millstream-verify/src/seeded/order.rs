@@ -34,9 +34,10 @@ pub(super) fn trials(bug: Bug) -> Vec<Trial> {
 
 fn likely(bug: Bug) -> &'static [&'static str] {
     match bug {
-        Bug::SkippedWait | Bug::LostSecondUser | Bug::EarlyReuse => &["hand_over", "memory", "extended_stress"],
-        Bug::EventReuse => &["events", "extended_stress"],
-        Bug::SuccessAfterFault => &["faults", "extended_stress"],
+        Bug::SkippedWait | Bug::LostSecondUser | Bug::EarlyReuse | Bug::EventReuse => {
+            &["simulated_schedules", "extended_stress"]
+        }
+        Bug::SuccessAfterFault => &["faults"],
         Bug::LockOrder => &["lock_order"],
         Bug::StrandedInbox
         | Bug::FlushAfterClose

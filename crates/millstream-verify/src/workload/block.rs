@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use millstream::{Device, Error, Generator, Result, Tensor, read_all};
-use millstream_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use millstream_sync::{Arc, Doorbell};
 
 use super::exchange::Exchange;
 use super::stress::Variant;
-use crate::plan::Plan;
+use crate::plan::{Plan, Progress};
 
 /// Iterations between two uses of a neighbour's product.
 const HAND_OVER_EVERY: u64 = 10;
@@ -38,6 +38,9 @@ struct Meeting {
     started: Doorbell,
     inside: AtomicU64,
     inside_max: AtomicU64,
+    iterations: AtomicU64,
+    /// The user has asked to stop.
+    stopped: AtomicBool,
 }
 
 /// What a block did.
@@ -48,7 +51,13 @@ pub(super) struct Done {
 }
 
 /// Runs block `number` with the plan's threads on `device`. A thread that panics is an error of its block.
-pub(super) fn run_parallel(device: &Device, plan: &Plan, variant: Variant, number: u64) -> Done {
+pub(super) fn run_parallel(
+    device: &Device,
+    plan: &Plan,
+    variant: Variant,
+    number: u64,
+    progress: &dyn Progress,
+) -> Done {
     let meeting = Arc::new(Meeting::default());
     let exchange = Arc::new(Exchange::new(plan.threads, plan.iterations / HAND_OVER_EVERY + 1));
     let handles: Vec<_> = (0..plan.threads)
@@ -82,6 +91,14 @@ pub(super) fn run_parallel(device: &Device, plan: &Plan, variant: Variant, numbe
     let start = Instant::now();
     meeting.arrived.fetch_add(1 + missing as u32, Ordering::Relaxed);
     meeting.started.ring();
+    let of = plan.threads as u64 * plan.iterations;
+    while handles.iter().flatten().any(|handle| !handle.is_finished()) {
+        std::thread::sleep(Duration::from_millis(5));
+        progress.advance(meeting.iterations.load(Ordering::Relaxed), of);
+        if progress.interrupted() {
+            meeting.stopped.store(true, Ordering::Relaxed);
+        }
+    }
     let workers: Vec<Worked> = handles
         .into_iter()
         .map(|handle| match handle {
@@ -144,6 +161,13 @@ fn work(
 ) -> Result<(), Error> {
     let mut pending: Vec<Tensor> = Vec::new();
     for iteration in 0..plan.iterations {
+        if let Some((meeting, exchange)) = together {
+            meeting.iterations.fetch_add(1, Ordering::Relaxed);
+            if meeting.stopped.load(Ordering::Relaxed) {
+                exchange.give_up();
+                break;
+            }
+        }
         let start = Instant::now();
         if let Some((meeting, _)) = together {
             let inside = meeting.inside.fetch_add(1, Ordering::Relaxed) + 1;

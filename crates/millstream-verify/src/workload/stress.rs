@@ -31,7 +31,7 @@ pub fn stress(device: &Device, plan: &Plan, variant: Variant, progress: &dyn Pro
     let begun = Instant::now();
     loop {
         let number = blocks.count;
-        let done = block::run_parallel(device, plan, variant, number);
+        let done = block::run_parallel(device, plan, variant, number, progress);
         let timeline = (number == 0).then(|| timeline(device));
         let errors = done.workers.iter().filter(|w| w.error.is_some()).count() as u64;
         let (compared, mismatches) = if plan.compare && !progress.interrupted() {
