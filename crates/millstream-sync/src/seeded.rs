@@ -97,11 +97,6 @@ mod switch {
         PLANTED.store(bug as u32, Ordering::Relaxed);
     }
 
-    /// The bug that is planted, if one is.
-    pub fn planted() -> Option<super::Bug> {
-        super::Bug::ALL.into_iter().find(|bug| is(*bug))
-    }
-
     /// Whether `bug` is planted.
     #[inline]
     pub fn is(bug: super::Bug) -> bool {
@@ -111,12 +106,6 @@ mod switch {
 
 #[cfg(not(feature = "seeded-bugs"))]
 mod switch {
-    /// None, in this build.
-    #[must_use]
-    pub const fn planted() -> Option<super::Bug> {
-        None
-    }
-
     /// Never, in this build.
     #[inline]
     pub const fn is(_bug: super::Bug) -> bool {

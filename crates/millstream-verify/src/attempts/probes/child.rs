@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 use millstream::evidence::{self, Step};
 use millstream::{Device, Error, Generator, RuntimeError, Tensor};
 
-use millstream_sync::seeded;
-
 use super::{Verdict, opened, text, work, zero};
 use crate::plan::{DeviceName, Plan};
 
@@ -30,10 +28,7 @@ pub struct Child {
 impl Child {
     /// Runs one probe in a child. A crash, a hang, or an exit without its word is the verdict.
     pub fn run(&self, name: &str, plan: &Plan) -> Verdict {
-        // A seeded bug of this process is one of its children's too.
-        let planted = seeded::planted().map(|bug| ["--plant", bug.id()]);
         let mut child = Command::new(&self.program)
-            .args(planted.iter().flatten())
             .args(&self.arguments)
             .args([name, &plan.device.to_string(), &plan.seed.to_string()])
             .stdin(Stdio::null())
