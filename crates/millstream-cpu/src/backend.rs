@@ -15,7 +15,6 @@ use crate::Level;
 use crate::event::{Events, Mark};
 use crate::fault::FaultCell;
 use crate::host;
-use crate::kernels::matmul::Scratch;
 use crate::memory::{self, Memory};
 use crate::options::{CpuOptions, Mode};
 use crate::statistics::{Counters, Statistics};
@@ -32,8 +31,6 @@ pub(crate) struct Shared {
     pub(crate) slots: Box<[OnceLock<Box<Slot>>]>,
     pub(crate) events: Events,
     pub(crate) team: Team,
-    /// Buffers of matrix products between two uses.
-    pub(crate) scratch: BoundedQueue<Scratch>,
     pub(crate) busy: Arc<Busy>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) fault: FaultCell,
@@ -100,7 +97,6 @@ impl CpuBackend {
             slots: (0..STREAMS_MAX).map(|_| OnceLock::new()).collect(),
             events: Events::new(),
             team: Team::new(cores, Arc::clone(&busy), Arc::clone(&counters)),
-            scratch: BoundedQueue::with_capacity(2 * cores),
             busy,
             counters,
             fault: FaultCell::default(),

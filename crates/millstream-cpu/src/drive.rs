@@ -82,7 +82,7 @@ impl Shared {
                     self.counters.kernels_skipped.hit();
                 } else {
                     let _working = self.busy.enter();
-                    let run = || execute(self.level, &self.team, &self.scratch, &launch);
+                    let run = || execute(self.level, &self.team, &launch);
                     if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
                         self.fault.set(slot.raw(), launch.seq, launch.kernel.name(), &*panic);
                         slot.mark_faulty(position);

@@ -10,10 +10,10 @@
 #![expect(unsafe_code, reason = "operands are addresses")]
 
 use millstream_hal::{BinaryOp, Kernel, Launch, Layout, Operand};
-use millstream_sync::{BoundedQueue, OwnedCell};
+use millstream_sync::OwnedCell;
 
 use crate::Level;
-use crate::kernels::matmul::{Factor, Product, Scratch, Tiling};
+use crate::kernels::matmul::{Factor, Product, Tiling};
 use crate::kernels::view::View;
 use crate::kernels::{copy, elementwise, fill, fingerprint, randn, reduce, spin};
 use crate::team::Team;
@@ -24,7 +24,7 @@ const CHUNK: usize = reduce::CHUNK;
 const LARGE: usize = 1 << 18;
 
 /// Runs `launch` to its end on the calling thread and the helpers of `team`. Panics when an operand does not fit the kernel.
-pub(crate) fn execute(level: Level, team: &Team, scratch: &BoundedQueue<Scratch>, launch: &Launch) {
+pub(crate) fn execute(level: Level, team: &Team, launch: &Launch) {
     let operands = Operands(launch);
     match &launch.kernel {
         Kernel::Fill { elements, value } => {
@@ -47,11 +47,8 @@ pub(crate) fn execute(level: Level, team: &Team, scratch: &BoundedQueue<Scratch>
             let (a, b) = (Factor::new(operands.input(1), a, *m, *k), Factor::new(operands.input(2), b, *k, *n));
             let product = Product::new(out.whole(), tiling);
             for_chunks(team, tiling.tiles(), &|tile| {
-                let mut buffers = scratch.try_pop().unwrap_or_default();
                 // SAFETY: asks for a live result that only tiles with other indices touch; each index runs once.
-                unsafe { product.write_tile(level, tile, &a, &b, &mut buffers) };
-                // No room: there are more buffers than threads can use.
-                let _ = scratch.try_push(buffers);
+                unsafe { product.write_tile(tile, &a, &b) };
             });
         }
         Kernel::Reduce { op, a } => {

@@ -4,7 +4,6 @@ pub mod elementwise;
 pub mod fill;
 pub mod fingerprint;
 pub mod matmul;
-mod microkernel;
 pub mod philox;
 pub mod randn;
 pub mod reduce;

@@ -2,8 +2,8 @@
 //!
 //! Every vector kernel of this crate is written once, as plain loops over slices that the compiler can vectorise, and is compiled once
 //! per [`Level`]. A level changes the speed and nothing else: the loops use `+ - * /`, `sqrt` and `mul_add` only, each of them
-//! correctly rounded at every level, in an order that the source fixes, and the compiler may not contract or reassociate them. One
-//! piece is written with intrinsics, the inner tile of the matrix product, under the same rule.
+//! correctly rounded at every level, in an order that the source fixes, and the compiler may not contract or reassociate them. The
+//! exception is the matrix product, a library's, which takes no level.
 //!
 //! It does not choose by itself inside a kernel: the level is a parameter, so that a test can run all of them on one machine.
 //!
@@ -20,7 +20,7 @@ pub struct Level(Isa);
 
 /// The sets by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Isa {
+enum Isa {
     Scalar,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -78,12 +78,6 @@ impl Level {
             #[cfg(target_arch = "aarch64")]
             Isa::Neon => "neon",
         }
-    }
-
-    /// Which set this is, for the one kernel that is written with intrinsics.
-    #[inline]
-    pub(crate) fn isa(self) -> Isa {
-        self.0
     }
 
     /// Runs `work` compiled for this level.
