@@ -1,0 +1,59 @@
+"""The stress workload on PyTorch's CPU device: SIZE THREADS ITERATIONS SYNC_EVERY INTRA_OP...; prints one JSON object."""
+
+import json
+import platform
+import sys
+import threading
+import time
+
+import torch
+
+
+def describe():
+    first = [line.strip(" -") for line in torch.__config__.show().splitlines() if "BLAS_INFO" in line or "Math Kernel" in line]
+    blas = next((line for line in first if "Math Kernel" in line), "BLAS not named")
+    capability = torch.backends.cpu.get_cpu_capability()
+    return {"version": torch.__version__, "capability": capability, "blas": blas, "python": platform.python_version()}
+
+
+def worker(size, iterations, sync_every, gate, ends, index):
+    kept, read = [], 0
+    gate.wait()
+    for i in range(iterations):
+        left = torch.randn(size, size)
+        right = torch.randn(size, size)
+        product = left @ right
+        kept += (product.sum(), product.mean())
+        if (i + 1) % sync_every == 0 or i + 1 == iterations:
+            read += len([scalar.item() for scalar in kept])
+            kept.clear()
+    ends[index] = time.perf_counter()
+    assert read == 2 * iterations
+
+
+def measure(size, threads, iterations, sync_every, intra):
+    torch.set_num_threads(intra)
+    torch.set_grad_enabled(False)
+    # First calls pay for loading and for the pools.
+    for _ in range(3):
+        (torch.randn(size, size) @ torch.randn(size, size)).sum().item()
+    gate, ends = threading.Barrier(threads + 1), [0.0] * threads
+    team = [threading.Thread(target=worker, args=(size, iterations, sync_every, gate, ends, i)) for i in range(threads)]
+    for thread in team:
+        thread.start()
+    gate.wait()
+    start = time.perf_counter()
+    for thread in team:
+        thread.join()
+    return threads * iterations / (max(ends) - start)
+
+
+def main(words):
+    if words == ["--describe"]:
+        return describe()
+    size, threads, iterations, sync_every, *settings = map(int, words)
+    return {"iterations_per_second": [measure(size, threads, iterations, sync_every, intra) for intra in settings]}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(sys.argv[1:])))
