@@ -192,10 +192,10 @@ impl Shared {
             Ok(segment) => {
                 let stream = self.streams.slot(slot);
                 let mut locked = held.lock(&stream.pool);
-                let (pool, held) = locked.split();
+                let (pool, inner) = locked.split();
                 let adopted = pool.adopt(&self.memory.slab, *segment);
                 if adopted {
-                    held.lock(&self.memory.heap).adopt();
+                    inner.lock(&self.memory.heap).adopt();
                 }
                 adopted
             }
@@ -270,7 +270,7 @@ impl Shared {
         }
         let stream = self.streams.slot(slot);
         let mut locked = held.lock(&stream.pool);
-        let (pool, held) = locked.split();
+        let (pool, inner) = locked.split();
         if pool.is_closed() {
             self.evidence.hit(Step::PutAfterClose);
         }
@@ -283,7 +283,7 @@ impl Shared {
         // A held stream keeps what it frees; an idle one lets go of whole segments, once its own work on them is done.
         if whole && !self.streams.is_held(slot) && stream.completed(&*self.backend) >= stream.published() {
             for segment in pool.give_up_empty(0) {
-                held.lock(&self.memory.heap).put_empty(segment);
+                inner.lock(&self.memory.heap).put_empty(segment);
             }
         }
     }

@@ -52,10 +52,10 @@ impl Shared {
             freed += stream.freed_elsewhere();
             stats.limbo_blocks += held.lock(&stream.limbo).len();
             let mut locked = held.lock(&stream.pool);
-            let (pool, held) = locked.split();
+            let (pool, inner) = locked.split();
             stats.pooled_bytes += pool.free_bytes();
             // Both at once, so that a segment on its way between them is counted once.
-            let heap = held.lock(&self.memory.heap);
+            let heap = inner.lock(&self.memory.heap);
             stats.segments = heap.segments();
             stats.reserved_bytes = heap.reserved();
             debug_assert!(pool.owned_bytes() <= heap.reserved());

@@ -100,12 +100,12 @@ impl Shared {
         }
         debug_assert!(!seeded::is(Bug::LockOrder) || seeded::compiled_in());
         let mut locked = held.lock(&stream.pool);
-        let (pool, held) = locked.split();
+        let (pool, inner) = locked.split();
         if stream.completed(&*self.backend) < stream.published() {
             return;
         }
         for segment in pool.give_up_empty(0) {
-            held.lock(&self.memory.heap).put_empty(segment);
+            inner.lock(&self.memory.heap).put_empty(segment);
         }
     }
 
@@ -129,10 +129,10 @@ impl Shared {
     pub(crate) fn dissolve(&self, held: &mut Held<'_, Nothing>, slot: u16) {
         let stream = self.streams.slot(slot);
         let mut locked = held.lock(&stream.pool);
-        let (pool, held) = locked.split();
+        let (pool, inner) = locked.split();
         pool.close();
         for segment in pool.give_up_empty(0) {
-            held.lock(&self.memory.heap).put_empty(segment);
+            inner.lock(&self.memory.heap).put_empty(segment);
         }
     }
 }

@@ -10,7 +10,7 @@ use millstream::{Device, Generator, Tensor};
 use millstream_sync::lock::levels::{LEVELS, NESTINGS};
 use millstream_sync::lock::record;
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, thread_local};
 use crate::model::{Attempt, Finding, Graph, GraphEdge, IsolatedLock, RoundResult, Site, SiteStatus};
 use crate::open;
 use crate::plan::{DeviceName, Plan};
@@ -53,6 +53,7 @@ pub fn run(context: &Context<'_>) -> Outcome {
         find("the nestings that were seen form a cycle".to_owned(), String::new());
     }
     attempt.sites = sites(&rows);
+    attempt.sites.extend(not_reached(&rows));
     attempt.isolated = isolated(&rows);
     for lock in attempt.isolated.iter().filter(|lock| lock.cross_locked > 0) {
         find(format!("the isolated lock {} was nested {} times", lock.lock, lock.cross_locked), String::new());
@@ -85,6 +86,9 @@ pub fn run(context: &Context<'_>) -> Outcome {
         Ok(()) if reached < SITES_MIN => RoundResult::Incomplete(format!(
             "{reached} sites take SegmentHeap under BlockPool, at least {SITES_MIN} must be reached"
         )),
+        Ok(()) if attempt.sites.iter().any(|site| site.status == SiteStatus::NotReached) => {
+            RoundResult::Incomplete("a call site known from the sources was not reached".to_owned())
+        }
         Ok(()) => RoundResult::Clean,
     };
     attempt.seconds = begun.elapsed().as_secs_f64();
@@ -97,6 +101,10 @@ fn sweep(context: &Context<'_>) -> Result<(), String> {
         DeviceName::Cpu => DeviceName::CpuQueued,
         other => other.clone(),
     };
+    // One thread, one value, and the end: the shutdown itself finds the free segment.
+    let device = open::open(&context.plan.device, context.plan.seed, |_| {}).map_err(|absent| absent.to_string())?;
+    Tensor::zeros(&device, &[64]).and_then(|zeros| zeros.sum()?.item()).map_err(|error| error.to_string())?;
+    device.shutdown(Duration::from_secs(20));
     for (step, name) in [&context.plan.device, &queued].into_iter().enumerate() {
         context.progress.advance(step as u64, 2);
         let device = open::open(name, context.plan.seed, |options| {
@@ -135,9 +143,14 @@ fn memory_paths(device: &Device) -> millstream::Result<()> {
     device.synchronize()?;
     let _ = device.memory_stats();
     // A thread of its own leaves its segments to an idle pool, which others then take from.
+    // The last block of one comes home when nobody holds its stream any more: a whole segment is given up.
     let d = device.clone();
-    let left = std::thread::spawn(move || one(&d)?.sum()?.item()).join();
-    left.unwrap_or(Ok(0.0))?;
+    let left = std::thread::spawn(move || {
+        let tensor = one(&d)?;
+        d.synchronize()?;
+        Ok::<_, millstream::Error>(tensor)
+    });
+    drop(left.join().unwrap_or_else(|_| one(device))?);
     device.trim();
     // A segment at rest is adopted.
     one(device)?.sum()?.item()?;
@@ -186,6 +199,21 @@ fn sites(rows: &[record::Nesting]) -> Vec<Site> {
         Site { location, pattern, seen, status }
     };
     sites.into_iter().map(site).collect()
+}
+
+/// Places that the sources show (the token of a lock that is held is named `inner`) and that this round did not come by.
+fn not_reached(rows: &[record::Nesting]) -> Vec<Site> {
+    let seen: BTreeSet<String> = rows.iter().filter(|row| row.held.is_some()).map(|row| place(row.at)).collect();
+    thread_local::nested_sites()
+        .into_iter()
+        .filter(|at| !seen.contains(at))
+        .map(|location| Site {
+            location,
+            pattern: "BlockPool -> SegmentHeap".to_owned(),
+            seen: 0,
+            status: SiteStatus::NotReached,
+        })
+        .collect()
 }
 
 fn isolated(rows: &[record::Nesting]) -> Vec<IsolatedLock> {
