@@ -16,8 +16,12 @@ def describe():
     return {"version": torch.__version__, "capability": capability, "blas": blas, "python": platform.python_version()}
 
 
-def worker(size, iterations, sync_every, gate, ends, index):
+def worker(size, iterations, sync_every, intra, gate, ends, index):
+    # The setting belongs to the thread that makes it; a new thread begins with the default.
+    torch.set_num_threads(intra)
+    torch.set_grad_enabled(False)
     kept, read = [], 0
+    (torch.randn(size, size) @ torch.randn(size, size)).sum().item()
     gate.wait()
     for i in range(iterations):
         left = torch.randn(size, size)
@@ -38,7 +42,7 @@ def measure(size, threads, iterations, sync_every, intra):
     for _ in range(3):
         (torch.randn(size, size) @ torch.randn(size, size)).sum().item()
     gate, ends = threading.Barrier(threads + 1), [0.0] * threads
-    team = [threading.Thread(target=worker, args=(size, iterations, sync_every, gate, ends, i)) for i in range(threads)]
+    team = [threading.Thread(target=worker, args=(size, iterations, sync_every, intra, gate, ends, i)) for i in range(threads)]
     for thread in team:
         thread.start()
     gate.wait()
