@@ -144,7 +144,8 @@ impl Shared {
         report.live_bytes = stats.live_bytes;
         report.reserved_bytes_left = stats.reserved_bytes;
         let reachable = stats.live_bytes + stats.pooled_bytes + stats.cached_bytes + stats.empty_segment_bytes;
-        let limbo = self.limbo_bytes(held);
+        let slots: Vec<u16> = self.streams.created().collect();
+        let limbo: usize = slots.into_iter().map(|slot| self.limbo_bytes(held, slot)).sum();
         report.stranded_bytes = stats.reserved_bytes.saturating_sub(reachable + limbo);
         report.complete = report.streams_left == 0 && report.flushes_in_progress == 0;
         report
@@ -161,17 +162,6 @@ impl Shared {
             }
             self.settle(held, &numbers);
         }
-    }
-
-    fn limbo_bytes(&self, held: &mut Held<'_, Nothing>) -> usize {
-        let slab = &self.memory.slab;
-        let streams: Vec<u16> = self.streams.created().collect();
-        streams
-            .into_iter()
-            .map(|slot| {
-                held.lock(&self.streams.slot(slot).limbo).numbers().map(|n| slab.block(n).bytes()).sum::<usize>()
-            })
-            .sum()
     }
 
     /// The record's end: nobody can reach the device any more. Gives back what the shutdown left, if the device has completed its work; memory under

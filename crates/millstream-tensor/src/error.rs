@@ -50,6 +50,16 @@ pub enum Error {
         /// Elements given.
         found: usize,
     },
+    /// A tensor of exactly one element was needed.
+    #[error("{operation}: a tensor of shape {shape:?} has {found} elements; exactly one is needed")]
+    NotOne {
+        /// The operation.
+        operation: &'static str,
+        /// Shape of the tensor.
+        shape: Vec<usize>,
+        /// Its elements.
+        found: usize,
+    },
     /// The runtime said no.
     #[error(transparent)]
     Runtime(#[from] millstream_runtime::Error),

@@ -19,7 +19,7 @@ impl Tensor {
     #[track_caller]
     pub fn item(&self) -> Result<f32> {
         if self.elements() != 1 {
-            return Err(Error::Length { operation: "item", shape: self.shape(), expected: 1, found: self.elements() });
+            return Err(Error::NotOne { operation: "item", shape: self.shape(), found: self.elements() });
         }
         Ok(self.to_vec()?[0])
     }

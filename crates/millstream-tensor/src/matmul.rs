@@ -16,7 +16,13 @@ impl Tensor {
             return Err(Error::Shape { operation: OPERATION, left, right, rule: "[m, k] x [k, n] is needed" });
         }
         let (m, k, n) = (a.size(0), a.size(1), b.size(1));
-        Self::launch(OPERATION, self.device(), &[m, n], &[self, other], |_| Kernel::Matmul { m, n, k, a: view(a), b: view(b) })
+        Self::launch(OPERATION, self.device(), &[m, n], &[self, other], |_| Kernel::Matmul {
+            m,
+            n,
+            k,
+            a: view(a),
+            b: view(b),
+        })
     }
 }
 

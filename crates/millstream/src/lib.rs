@@ -29,7 +29,7 @@ pub mod cpu;
 
 pub use millstream_hal::{Backend, BinaryOp, DType, DeviceInfo, Kernel, Layout, ReduceOp};
 pub use millstream_runtime::{
-    Arrow, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState, Health, Ladder, MemoryStats, Rung, ShutdownReport, Span, Stamp,
-    Stream, StreamGuard, StreamPolicy, Trace, evidence,
+    Arrow, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState, Health, Ladder, MemoryStats, Rung,
+    ShutdownReport, Span, Stamp, Stream, StreamGuard, StreamPolicy, Trace, evidence,
 };
 pub use millstream_tensor::{Error, Generator, Result, Tensor, read_all};

@@ -224,6 +224,8 @@ impl Device {
     /// Closes the device: refuses new work, waits for flushes and submissions, drains the streams, collects freed memory and gives segments back. Blocks the
     /// host, at most until `deadline` has passed. A second call returns the first one's report.
     pub fn shutdown(&self, deadline: Duration) -> ShutdownReport {
-        self.shared().shutdown(Instant::now() + deadline)
+        // A deadline beyond what a clock can say is a year.
+        let now = Instant::now();
+        self.shared().shutdown(now.checked_add(deadline).unwrap_or(now + Duration::from_secs(31_536_000)))
     }
 }

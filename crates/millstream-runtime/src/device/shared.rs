@@ -107,6 +107,8 @@ impl std::fmt::Debug for Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         if fork::generation() != self.fork_generation {
+            // The backend's threads are not in this process and may have held its locks: it is never dropped here.
+            let _kept = std::mem::ManuallyDrop::new(self.backend.clone());
             return;
         }
         self.release_rest();

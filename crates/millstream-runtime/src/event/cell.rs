@@ -6,6 +6,7 @@
 
 use std::time::{Duration, Instant};
 
+use millstream_hal::EventStatus;
 use millstream_sync::Arc;
 use millstream_sync::lock::record::{self, Boundary};
 use millstream_sync::lock::{Lock, levels, try_enter};
@@ -52,9 +53,11 @@ impl Event {
     pub fn record(&self) -> Result<()> {
         let here = thread_state::here(&self.shared)?;
         let slot = self.shared.streams.slot(here.slot);
-        let native = if self.timing { Some(self.record_native(here.slot)?) } else { None };
-        let stamp =
-            Stamp { device: self.shared.id, stream: here.slot, generation: slot.generation(), seq: slot.published() };
+        let (seq, native) = match self.timing {
+            true => self.record_native(here.slot).map(|(seq, native)| (seq, Some(native)))?,
+            false => (slot.published(), None),
+        };
+        let stamp = Stamp { device: self.shared.id, stream: here.slot, generation: slot.generation(), seq };
         let old = self.locked(|mark| std::mem::replace(mark, Mark { stamp: Some(stamp), native }))?;
         self.give_back(old)
     }
@@ -77,6 +80,12 @@ impl Event {
         if shared.settled_fault(stamp.stream, stamp.seq).is_err() {
             return Ok(EventState::Failed);
         }
+        if let Some(native) = self.locked(|mark| mark.native.clone())? {
+            // A timing event is done when its own record is, which comes after the work.
+            record::boundary(Boundary::DriverCall);
+            let status = shared.backend.query(native.raw()).map_err(Error::backend("asking an event"))?;
+            return Ok(if status == EventStatus::Done { EventState::Done } else { EventState::Pending });
+        }
         let reached = shared.streams.slot(stamp.stream).completed(&*shared.backend) >= stamp.seq
             || try_enter(|held| {
                 shared.cover(held, stamp.stream, stamp.seq)?;
@@ -92,7 +101,16 @@ impl Event {
         let stamp = self.stamp()?;
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
         try_enter(|held| self.shared.await_seq(held, stamp.stream, stamp.seq, deadline, "event"))
-            .ok_or(Error::Reentered)?
+            .ok_or(Error::Reentered)??;
+        if let Some(native) = self.locked(|mark| mark.native.clone())? {
+            record::boundary(Boundary::HostWait);
+            let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
+            let status = self.shared.backend.synchronize(native.raw(), left);
+            if status.map_err(Error::backend("waiting for an event"))? == EventStatus::Pending {
+                return Err(Error::Timeout { waited: timeout.unwrap_or(Duration::MAX) });
+            }
+        }
+        Ok(())
     }
 
     /// Device time between the records of two timing events that were reached. Errors: `NotRecorded` (also for events without timing).
@@ -113,7 +131,8 @@ impl Event {
         self.locked(|mark| mark.stamp)?.ok_or(Error::NotRecorded)
     }
 
-    fn record_native(&self, index: u16) -> Result<Arc<NativeEvent>> {
+    /// Records a native event at the tail. Returns the tail with it.
+    fn record_native(&self, index: u16) -> Result<(u64, Arc<NativeEvent>)> {
         let shared = &self.shared;
         let slot = shared.streams.slot(index);
         let raw = slot.raw_or_create(&*shared.backend)?;
@@ -122,7 +141,7 @@ impl Event {
             let submission = held.lock(&slot.submit);
             record::boundary(Boundary::Enqueue);
             shared.backend.record(raw, native.raw(), submission.seq).map_err(Error::backend("recording an event"))?;
-            Ok::<_, Error>(native)
+            Ok::<_, Error>((submission.seq, native))
         })
         .ok_or(Error::Reentered)??;
         shared.backend.drive(raw);

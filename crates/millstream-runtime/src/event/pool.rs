@@ -5,7 +5,7 @@
 //!
 //! **Locks** `EventPool`; the driver is called with nothing held.
 
-use millstream_hal::{Backend, RawEvent};
+use millstream_hal::{Backend, EventStatus, RawEvent};
 use millstream_sync::Arc;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::record::{self, Boundary};
@@ -47,16 +47,21 @@ impl EventPool {
         timing: bool,
         evidence: &Evidence,
     ) -> Result<Arc<NativeEvent>> {
-        {
+        let found = {
             let mut resting = held.lock(&self.resting);
             // The seeded bug rests events that are still referred to; without it the count is always one.
             let at = resting
                 .iter()
                 .position(|e| e.timing == timing && (Arc::strong_count(e) == 1 || seeded::is(Bug::EventReuse)));
-            if let Some(at) = at {
+            at.map(|at| resting.swap_remove(at))
+        };
+        if let Some(event) = found {
+            // Timing events come back when their owner drops them, reached or not.
+            if !timing || backend.query(event.raw) == Ok(EventStatus::Done) {
                 evidence.hit(Step::EventReused);
-                return Ok(resting.swap_remove(at));
+                return Ok(event);
             }
+            self.give_back(held, vec![event]);
         }
         record::boundary(Boundary::DriverCall);
         let raw = backend.create_event(timing).map_err(Error::backend("making an event"))?;

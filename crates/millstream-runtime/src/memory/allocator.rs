@@ -78,7 +78,7 @@ impl Shared {
             {
                 return Ok(number);
             }
-            ladder.note(Rung::Limbo, held.lock(&self.streams.slot(slot).limbo).len());
+            ladder.note(Rung::Limbo, self.limbo_bytes(held, slot));
             if let Some(number) = self.steal(held, slot, size, true) {
                 return Ok(number);
             }
@@ -188,8 +188,14 @@ impl Shared {
         }
         record::boundary(Boundary::DriverCall);
         let segment = self.backend.allocate_segment(bytes);
+        // The device may round up: what it gave counts, and must fit too.
+        let extra = segment.as_ref().map_or(0, |segment| segment.bytes - bytes);
+        let fits = extra == 0 || held.lock(&self.memory.heap).reserve(extra);
+        if extra > 0 && fits {
+            bytes += extra;
+        }
         let adopted = match &segment {
-            Ok(segment) => {
+            Ok(segment) if fits => {
                 let stream = self.streams.slot(slot);
                 let mut locked = held.lock(&stream.pool);
                 let (pool, inner) = locked.split();
@@ -199,7 +205,7 @@ impl Shared {
                 }
                 adopted
             }
-            Err(_) => false,
+            Ok(_) | Err(_) => false,
         };
         if let (Ok(segment), false) = (&segment, adopted) {
             self.backend.release_segment(*segment);

@@ -36,7 +36,7 @@ impl Limbo {
         self.waiting.len()
     }
 
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+    fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
         self.waiting.iter().map(|w| w.number)
     }
 }
@@ -101,6 +101,12 @@ impl Shared {
         }
         self.put_in_pool(held, slot, &done);
         done.len()
+    }
+
+    /// Bytes of the blocks in the limbo of `slot`.
+    pub(crate) fn limbo_bytes(&self, held: &mut Held<'_, Nothing>, slot: u16) -> usize {
+        let slab = &self.memory.slab;
+        held.lock(&self.streams.slot(slot).limbo).numbers().map(|number| slab.block(number).bytes()).sum()
     }
 
     /// Whether `stream` has completed `seq`; if not, lets it know that somebody wants to see it. Nothing is held.

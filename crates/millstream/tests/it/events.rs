@@ -97,3 +97,17 @@ fn timing_events_measure_the_work_between_them() {
     plain.record().unwrap();
     assert!(matches!(start.elapsed(&plain), Err(RuntimeError::NotRecorded)), "an event without timing has no time");
 }
+
+#[test]
+fn a_timing_event_is_done_only_when_its_own_record_is() {
+    let device = cpu::open_queued().unwrap();
+    for _ in 0..50 {
+        let (start, end) = (Event::new(&device, true), Event::new(&device, true));
+        start.record().unwrap();
+        device.enqueue(Kernel::Spin { micros: 300 }).unwrap();
+        end.record().unwrap();
+        end.synchronize(None).unwrap();
+        assert_eq!(end.query().unwrap(), EventState::Done);
+        assert!(start.elapsed(&end).unwrap() >= std::time::Duration::from_micros(300));
+    }
+}

@@ -71,7 +71,7 @@ fn a_slice_of_another_length_than_its_shape_is_refused() {
 #[test]
 fn item_wants_exactly_one_element() {
     let a = counting(&[2, 2]);
-    assert!(matches!(a.item().unwrap_err(), Error::Length { operation: "item", expected: 1, found: 4, .. }));
+    assert!(matches!(a.item().unwrap_err(), Error::NotOne { operation: "item", found: 4, .. }));
     assert_eq!(a.sum().unwrap().item().unwrap(), 6.0);
     assert_eq!(counting(&[1, 1, 1]).item().unwrap(), 0.0);
 }

@@ -104,3 +104,9 @@ fn threads_at_work_get_an_error_and_their_exits_leave_nothing() {
     });
     assert_eq!((device.leases(), device.memory_stats().live_bytes), (0, 0));
 }
+
+#[test]
+fn a_shutdown_without_an_end_in_time_is_no_overflow() {
+    let device = cpu::open().unwrap();
+    assert!(device.shutdown(std::time::Duration::MAX).complete);
+}

@@ -84,3 +84,17 @@ fn nothing_is_live_at_the_end_and_trim_gives_everything_back() {
         assert_eq!(stats.reserved_bytes, 0, "{}: {stats:?}", device.info().name);
     }
 }
+
+#[test]
+fn a_segment_that_the_device_rounds_up_counts_in_full_and_fits_the_budget() {
+    // The block needs 2.25 MiB; the device gives 4 MiB, which is more than the budget.
+    let device = cpu::open_with(cpu::CpuOptions::inline(), |options| options.budget_bytes = 3 << 20).unwrap();
+    for _ in 0..3 {
+        let outcome = Tensor::zeros(&device, &[575_000]).map(drop);
+        let stats = device.memory_stats();
+        assert!(stats.reserved_bytes_max <= 3 << 20, "{stats:?}, {outcome:?}");
+        device.trim();
+    }
+    assert_eq!(device.memory_stats().reserved_bytes, 0);
+    Tensor::zeros(&device, &[1000]).unwrap();
+}

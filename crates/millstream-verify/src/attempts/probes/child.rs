@@ -163,6 +163,7 @@ fn user_thread_local(name: &DeviceName, seed: u64) -> Verdict {
         return Err("the late drop did not go through the inbox".to_owned());
     }
     zero("live bytes", device.memory_stats().live_bytes as u64)?;
+    device.synchronize_all(None).map_err(text)?;
     device.trim();
     zero("bytes kept after a trim", device.memory_stats().reserved_bytes as u64)?;
     zero("streams claimed", device.leases() as u64)
@@ -211,6 +212,7 @@ fn panic_in_flush(name: &DeviceName, seed: u64) -> Verdict {
     }
     zero("flushes in progress", u64::from(device.flushes_in_progress()))?;
     zero("streams claimed", device.leases() as u64)?;
+    device.synchronize_all(None).map_err(text)?;
     device.trim();
     let kept = device.memory_stats().reserved_bytes as u64;
     let stranded = device.shutdown(Duration::from_secs(10)).stranded_bytes as u64;
