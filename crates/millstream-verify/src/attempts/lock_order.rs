@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use millstream::{Device, Generator, Tensor};
+use millstream::{Device, Generator, Kernel, Tensor};
+use millstream_sync::atomic::{AtomicU32, Ordering};
 use millstream_sync::lock::levels::{LEVELS, NESTINGS};
 use millstream_sync::lock::record;
+use millstream_sync::{Arc, Doorbell};
 
 use super::{Context, Outcome, thread_local};
 use crate::model::{Attempt, Finding, Graph, GraphEdge, IsolatedLock, RoundResult, Site, SiteStatus};
@@ -114,6 +116,7 @@ fn sweep(context: &Context<'_>) -> Result<(), String> {
         })
         .map_err(|absent| absent.to_string())?;
         memory_paths(&device).map_err(|error| error.to_string())?;
+        wanted_progress(&device).map_err(|error| error.to_string())?;
         let plan = Plan {
             threads: 6,
             iterations: 20,
@@ -170,6 +173,31 @@ fn memory_paths(device: &Device) -> millstream::Result<()> {
     one(device)?.sum()?.item()?;
     let _ = device.memory_stats();
     Ok(())
+}
+
+/// A block waits in limbo for a busy stream, whose next submitter records an event for it: the owner of the submission lock enters it again.
+fn wanted_progress(device: &Device) -> millstream::Result<()> {
+    let step = Arc::new((AtomicU32::new(0), Doorbell::new()));
+    let made = Tensor::zeros(device, &[64])?;
+    let using = {
+        let (device, step, theirs) = (device.clone(), step.clone(), made.clone());
+        std::thread::spawn(move || {
+            device.enqueue(Kernel::Spin { micros: 60_000 })?;
+            let used = theirs.sum()?;
+            drop(theirs);
+            step.0.store(1, Ordering::Relaxed);
+            step.1.ring();
+            step.1.wait_until(Some(Duration::from_secs(10)), || step.0.load(Ordering::Relaxed) == 2);
+            Tensor::zeros(&device, &[64])?;
+            used.item()
+        })
+    };
+    step.1.wait_until(Some(Duration::from_secs(10)), || step.0.load(Ordering::Relaxed) == 1);
+    drop(made);
+    device.trim();
+    step.0.store(2, Ordering::Relaxed);
+    step.1.ring();
+    using.join().unwrap_or(Ok(0.0)).map(drop)
 }
 
 fn place(at: &std::panic::Location<'_>) -> String {

@@ -57,7 +57,8 @@ pub fn run(context: &Context<'_>) -> Outcome {
     let begun = std::time::Instant::now();
     let mut attempt = Attempt::new("thread_local", "Thread-Local Storage Analysis");
     attempt.methods = vec![
-        "Inventory of every thread-local from the sources".to_owned(),
+        "Inventory of every thread-local from the sources; the one with a destructor has a row for each field"
+            .to_owned(),
         format!("{} probes executed, those that may end the process in processes of their own", THREAD_LOCAL.len()),
     ];
     let mut findings = Vec::new();
@@ -104,7 +105,9 @@ fn location(pattern: &str) -> String {
 
 /// The named patterns first, then every thread-local of the inventory.
 fn patterns(probes: &[(&str, Probe)]) -> Vec<Pattern> {
-    let of = |name: &str| probes.iter().filter(|(p, _)| *p == name).map(|(_, probe)| probe.clone()).collect();
+    let of = |name: &str| -> Vec<Probe> {
+        probes.iter().filter(|(p, _)| *p == name).map(|(_, probe)| probe.clone()).collect()
+    };
     let mut patterns: Vec<Pattern> = MECHANISMS
         .iter()
         .map(|(name, mechanism)| Pattern {
@@ -115,18 +118,14 @@ fn patterns(probes: &[(&str, Probe)]) -> Vec<Pattern> {
         })
         .collect();
     if let Ok(inventory) = serde_json::from_str::<Inventory>(INVENTORY) {
-        for found in inventory.thread_locals {
-            let ours = found.name == "THREAD";
+        // The fields of the thread state have the rows above; stand-ins for a user's own thread-locals belong to their probes.
+        let ours = |found: &ThreadLocal| found.name != "THREAD" && !found.at.contains("/attempts/probes/");
+        for found in inventory.thread_locals.into_iter().filter(ours) {
             patterns.push(Pattern {
+                probes: of(&found.name),
                 pattern: found.name,
                 location: found.at,
                 mechanism: format!("{} (destructor: {})", found.mechanism, found.destructor),
-                // The thread state is driven by all probes together; its fields have rows of their own above.
-                probes: if ours {
-                    vec![Probe::passed("all of the above", probes.iter().map(|(_, p)| p.runs).sum())]
-                } else {
-                    Vec::new()
-                },
             });
         }
     }

@@ -46,7 +46,7 @@ pub enum What {
 }
 
 /// All probes of the thread-local attempt.
-pub const THREAD_LOCAL: [Driven; 17] = [
+pub const THREAD_LOCAL: [Driven; 19] = [
     Driven {
         pattern: "CURRENT_STREAM",
         name: "claim held between its two looks while the device closes",
@@ -143,6 +143,18 @@ pub const THREAD_LOCAL: [Driven; 17] = [
         name: "events and traces from all threads meanwhile",
         runs: 1,
         what: What::Here(traffic::events_and_traces),
+    },
+    Driven {
+        pattern: "ROOT",
+        name: "a second root is refused on every thread",
+        runs: 1,
+        what: What::Here(traffic::second_root),
+    },
+    Driven {
+        pattern: "SEAT",
+        name: "scheduled runs on the simulator",
+        runs: 20,
+        what: What::Here(traffic::scheduled_run),
     },
 ];
 

@@ -5,10 +5,12 @@ use std::time::Duration;
 use millstream::evidence::Step;
 use millstream::{Event, Generator, Kernel, Tensor};
 use millstream_sync::atomic::{AtomicBool, Ordering};
+use millstream_sync::lock::try_enter;
 use millstream_sync::{Arc, BoundedQueue};
 
 use super::{Verdict, opened, queued, text, threads, work, zero};
 use crate::plan::Plan;
+use crate::sim;
 
 const SIDE: usize = 64;
 
@@ -130,4 +132,25 @@ pub(super) fn events_and_traces(plan: &Plan, _run: u64) -> Verdict {
         return Err("the probe reused no event".to_owned());
     }
     zero("streams claimed at the end", device.leases() as u64)
+}
+
+/// The token's flag: one root at a time, given back on unwind too.
+pub(super) fn second_root(_plan: &Plan, _run: u64) -> Verdict {
+    threads(8, |_| {
+        if try_enter(|_| try_enter(|_| ()).is_some()) != Some(false) {
+            return Err("a second root was given while the first was held".to_owned());
+        }
+        let unwound = std::thread::spawn(|| {
+            let _ = std::panic::catch_unwind(|| try_enter(|_| std::panic::resume_unwind(Box::new(()))));
+            try_enter(|_| ()).is_some()
+        });
+        if unwound.join().unwrap_or(false) { Ok(()) } else { Err("the flag stayed behind after an unwind".to_owned()) }
+    })
+}
+
+/// A scheduled run: each of its threads takes and leaves a seat.
+pub(super) fn scheduled_run(plan: &Plan, run: u64) -> Verdict {
+    sim::prepare().map_err(text)?;
+    let findings = sim::scheduled(plan.seed.wrapping_add(run)).findings;
+    if findings.is_empty() { Ok(()) } else { Err(findings.join("; ")) }
 }
