@@ -168,7 +168,7 @@ fn memory_paths(device: &Device) -> millstream::Result<()> {
         }
     };
     drop(kept);
-    debug_assert!(refused, "a budget of 24 MiB has no room for 256 MiB");
+    assert!(refused, "a budget of 24 MiB has no room for 256 MiB");
     device.trim();
     one(device)?.sum()?.item()?;
     let _ = device.memory_stats();
