@@ -60,16 +60,18 @@ pub(super) fn hand_around(plan: &Plan, _run: u64) -> Verdict {
     drop(rest);
     // What still lies in inboxes goes its way.
     device.trim();
+    let report = device.shutdown(Duration::from_secs(20));
+    zero("bytes stranded", report.stranded_bytes as u64)?;
+    zero("bytes not given back", report.reserved_bytes_left as u64)?;
+    zero("blocks left in limbo", report.limbo_blocks_left as u64)?;
+    // Last: a probe that did not drive its path has shown nothing.
     let evidence = device.evidence();
     for step in [Step::WaitInserted, Step::InboxHandBack, Step::LimboEntered] {
         if evidence.count(step) == 0 {
             return Err(format!("the probe did not drive {}", step.name()));
         }
     }
-    let report = device.shutdown(Duration::from_secs(20));
-    zero("bytes stranded", report.stranded_bytes as u64)?;
-    zero("bytes not given back", report.reserved_bytes_left as u64)?;
-    zero("blocks left in limbo", report.limbo_blocks_left as u64)
+    Ok(())
 }
 
 fn filled(device: &millstream::Device, key: u64) -> millstream::Result<Tensor> {
