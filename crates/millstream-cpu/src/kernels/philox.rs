@@ -15,7 +15,7 @@ const W1: u32 = 0xbb67_ae85;
 #[inline(always)]
 #[must_use]
 pub fn philox4x32_10(counter: [u32; 4], key: [u32; 2]) -> [u32; 4] {
-    let [lo, hi] = words(counter.map(u64::from), key);
+    let [[lo, hi]] = words([counter.map(u64::from)], key);
     [lo as u32, (hi & 0xffff_ffff) as u32, (lo >> 32) as u32, (hi >> 32) as u32]
 }
 
@@ -30,27 +30,32 @@ pub fn block(key: PhiloxKey, block: u64) -> [u32; 4] {
     )
 }
 
-/// As [`block`], packed for a vector loop: `[w0 | w2 << 32, w1 | w3 << 32]`.
+/// Blocks `block` and `other` at once, each packed for a vector loop: `[w0 | w2 << 32, w1 | w3 << 32]`. A round waits for the one before it, so one block after
+/// another would leave the multiplier idle most of the time.
 #[inline(always)]
-pub(crate) fn packed_block(key: PhiloxKey, block: u64) -> [u64; 2] {
-    let low = key.offset.wrapping_add(block);
-    words([low, low >> 32, key.sequence, key.sequence >> 32], [key.seed as u32, (key.seed >> 32) as u32])
+pub(crate) fn packed_blocks(key: PhiloxKey, block: u64, other: u64) -> [[u64; 2]; 2] {
+    let counter = |block: u64| {
+        let low = key.offset.wrapping_add(block);
+        [low, low >> 32, key.sequence, key.sequence >> 32]
+    };
+    words([counter(block), counter(other)], [key.seed as u32, (key.seed >> 32) as u32])
 }
 
 /// Ten rounds on 64-bit lanes whose upper halves are ignored: a 32 x 32 -> 64 multiplication is then one vector instruction, without a shuffle.
 #[inline(always)]
-fn words(counter: [u64; 4], key: [u32; 2]) -> [u64; 2] {
+fn words<const N: usize>(counters: [[u64; 4]; N], key: [u32; 2]) -> [[u64; 2]; N] {
     const LOW: u64 = 0xffff_ffff;
-    let [mut c0, mut c1, mut c2, mut c3] = counter;
+    let mut c = counters;
     let [mut k0, mut k1] = key;
     for _ in 0..10 {
-        let p0 = (c0 & LOW) * M0;
-        let p1 = (c2 & LOW) * M1;
-        (c0, c1, c2, c3) = ((p1 >> 32) ^ c1 ^ u64::from(k0), p1, (p0 >> 32) ^ c3 ^ u64::from(k1), p0);
+        let products = c.map(|[c0, _, c2, _]| [(c0 & LOW) * M0, (c2 & LOW) * M1]);
+        for ([c0, c1, c2, c3], [p0, p1]) in c.iter_mut().zip(products) {
+            (*c0, *c1, *c2, *c3) = ((p1 >> 32) ^ (*c1 ^ u64::from(k0)), p1, (p0 >> 32) ^ (*c3 ^ u64::from(k1)), p0);
+        }
         k0 = k0.wrapping_add(W0);
         k1 = k1.wrapping_add(W1);
     }
-    [(c0 & LOW) | (c2 << 32), (c1 & LOW) | (c3 << 32)]
+    c.map(|[c0, c1, c2, c3]| [(c0 & LOW) | (c2 << 32), (c1 & LOW) | (c3 << 32)])
 }
 
 #[cfg(test)]
@@ -74,7 +79,9 @@ mod tests {
         assert_eq!(block(key, 0x88), [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]);
         let last = PhiloxKey { offset: u64::MAX, ..key };
         assert_eq!(block(last, 1), block(PhiloxKey { offset: 0, ..key }, 0));
-        let [even, odd] = packed_block(key, 0x88);
-        assert_eq!([even as u32, odd as u32, (even >> 32) as u32, (odd >> 32) as u32], block(key, 0x88));
+        for (packed, at) in packed_blocks(key, 0x88, 5).into_iter().zip([0x88, 5]) {
+            let [even, odd] = packed;
+            assert_eq!([even as u32, odd as u32, (even >> 32) as u32, (odd >> 32) as u32], block(key, at));
+        }
     }
 }
