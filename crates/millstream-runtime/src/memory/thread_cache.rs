@@ -12,18 +12,50 @@ use millstream_sync::atomic::{AtomicU64, Ordering};
 
 use super::size_class::CLASSES;
 
-const BIN: usize = 14;
+/// Classes of small blocks (up to 4 KiB): results of reductions, of which a thread may keep a hundred until it reads them.
+const SMALL: usize = 1 + (4 << 3);
+const SMALL_DEPTH: usize = 126;
+const DEPTH: usize = 14;
+/// Numbers in all bins.
+const NUMBERS: usize = SMALL * SMALL_DEPTH + (CLASSES - SMALL) * DEPTH;
 
-#[derive(Clone, Copy, Debug)]
-struct Bin {
-    len: u32,
-    numbers: [u32; BIN],
+/// How many blocks of a class are kept.
+const fn depth(class: usize) -> usize {
+    if class < SMALL { SMALL_DEPTH } else { DEPTH }
 }
 
+/// Where the bin of a class begins.
+const fn start(class: usize) -> usize {
+    if class < SMALL { class * SMALL_DEPTH } else { SMALL * SMALL_DEPTH + (class - SMALL) * DEPTH }
+}
+
+/// One bin after another: how many each holds, and their numbers, newest last.
 #[derive(Debug)]
 struct Bins {
-    bins: Box<[Bin]>,
+    lens: Box<[u8; CLASSES]>,
+    numbers: Box<[u32]>,
     bytes: usize,
+}
+
+impl Bins {
+    #[inline]
+    fn pop(&mut self, class: usize) -> Option<u32> {
+        let len = self.lens[class].checked_sub(1)?;
+        self.lens[class] = len;
+        Some(self.numbers[start(class) + usize::from(len)])
+    }
+
+    /// `false`: the bin is full.
+    #[inline]
+    fn push(&mut self, class: usize, number: u32) -> bool {
+        let len = usize::from(self.lens[class]);
+        if len == depth(class) {
+            return false;
+        }
+        self.numbers[start(class) + len] = number;
+        self.lens[class] += 1;
+        true
+    }
 }
 
 /// The cache.
@@ -65,9 +97,12 @@ fn bump(word: &AtomicU64, by: u64) {
 
 impl ThreadCache {
     pub(crate) fn new(slot: u16, limit: usize) -> Self {
-        let bins = vec![Bin { len: 0, numbers: [0; BIN] }; CLASSES].into_boxed_slice();
         let zero = || AtomicU64::new(0);
-        let bins = OwnedCell::new(Bins { bins, bytes: 0 });
+        let bins = OwnedCell::new(Bins {
+            lens: Box::new([0; CLASSES]),
+            numbers: vec![0; NUMBERS].into_boxed_slice(),
+            bytes: 0,
+        });
         Self { slot, limit, bins, allocated: zero(), freed: zero(), hits: zero(), misses: zero() }
     }
 
@@ -79,13 +114,9 @@ impl ThreadCache {
     #[inline]
     pub(super) fn take(&self, class: usize, bytes: usize) -> Option<u32> {
         let number = self.bins.try_with(|b| {
-            let bin = &mut b.bins[class];
-            if bin.len == 0 {
-                return None;
-            }
-            bin.len -= 1;
+            let number = b.pop(class)?;
             b.bytes -= bytes;
-            Some(bin.numbers[bin.len as usize])
+            Some(number)
         })??;
         bump(&self.allocated, bytes as u64);
         bump(&self.hits, 1);
@@ -102,14 +133,11 @@ impl ThreadCache {
     #[inline]
     pub(super) fn put(&self, class: usize, bytes: usize, number: u32) -> bool {
         let kept = self.bins.try_with(|b| {
-            let bin = &mut b.bins[class];
-            if bin.len as usize == BIN || b.bytes + bytes > self.limit {
-                return false;
+            let kept = b.bytes + bytes <= self.limit && b.push(class, number);
+            if kept {
+                b.bytes += bytes;
             }
-            bin.numbers[bin.len as usize] = number;
-            bin.len += 1;
-            b.bytes += bytes;
-            true
+            kept
         });
         kept == Some(true)
     }
@@ -123,9 +151,8 @@ impl ThreadCache {
     /// Takes a cached block away, of any class. `None`: empty, or in use just now. For anyone.
     pub(crate) fn take_any(&self, block_bytes: impl Fn(u32) -> usize) -> Option<u32> {
         self.bins.try_with(|b| {
-            let bin = b.bins.iter_mut().find(|bin| bin.len > 0)?;
-            bin.len -= 1;
-            let number = bin.numbers[bin.len as usize];
+            let class = b.lens.iter().position(|len| *len > 0)?;
+            let number = b.pop(class)?;
             b.bytes -= block_bytes(number);
             Some(number)
         })?
@@ -135,9 +162,9 @@ impl ThreadCache {
     pub(super) fn take_all(&self, numbers: &mut Vec<u32>) -> bool {
         self.bins
             .try_with(|b| {
-                for bin in &mut b.bins {
-                    numbers.extend_from_slice(&bin.numbers[..bin.len as usize]);
-                    bin.len = 0;
+                for (class, len) in b.lens.iter_mut().enumerate() {
+                    numbers.extend_from_slice(&b.numbers[start(class)..start(class) + usize::from(*len)]);
+                    *len = 0;
                 }
                 b.bytes = 0;
             })
