@@ -2,6 +2,10 @@
 
 #[path = "../../examples/02_hand_over.rs"]
 mod hand_over;
+#[path = "../../examples/06_more_threads_than_streams.rs"]
+mod more_threads_than_streams;
+#[path = "../../examples/07_out_of_memory.rs"]
+mod out_of_memory;
 #[path = "../../examples/03_streams_events_trace.rs"]
 mod streams_events_trace;
 #[path = "../../examples/01_twenty_threads.rs"]
@@ -20,6 +24,16 @@ fn hand_over_runs() {
 #[test]
 fn streams_events_trace_runs() {
     streams_events_trace::main().unwrap();
+}
+
+#[test]
+fn more_threads_than_streams_runs() {
+    more_threads_than_streams::main().unwrap();
+}
+
+#[test]
+fn out_of_memory_runs() {
+    out_of_memory::main().unwrap();
 }
 
 /// The lines of the first Rust block in `text`, after `prefix`, without those that the documentation hides.
