@@ -88,6 +88,7 @@ impl CpuBackend {
             memory_bytes: memory.limit(),
             streams: (cores + 1).max(32),
             asynchronous: queued,
+            host_addressable: true,
         };
         let shared = Shared {
             mode: options.mode,

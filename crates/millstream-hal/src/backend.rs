@@ -19,6 +19,8 @@ pub struct DeviceInfo {
     pub streams: usize,
     /// Whether work may still be running when an enqueue has returned.
     pub asynchronous: bool,
+    /// Whether an address of device memory is an address of the host too, so that kernels can read host memory and the host device memory.
+    pub host_addressable: bool,
 }
 
 /// The first failure of a device.

@@ -1,6 +1,9 @@
 //! What a caller of the runtime can act on.
 
+use std::path::PathBuf;
 use std::time::Duration;
+
+use millstream_sync::Arc;
 
 use crate::memory::Ladder;
 
@@ -60,6 +63,33 @@ pub enum Error {
         left: String,
         /// The other.
         right: String,
+    },
+    /// The device cannot do this at all.
+    #[error("{what} is not supported by {device}")]
+    Unsupported {
+        /// What was asked.
+        what: &'static str,
+        /// The device.
+        device: String,
+    },
+    /// A file could not be opened, looked at or mapped.
+    #[error("cannot map {}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: Arc<std::io::Error>,
+    },
+    /// A file has fewer bytes than were asked for.
+    #[error("cannot map {}: {needed} bytes are needed, it has {found}", path.display())]
+    FileTooShort {
+        /// The file.
+        path: PathBuf,
+        /// Offset and size asked for, added.
+        needed: u64,
+        /// Bytes of the file.
+        found: u64,
     },
     /// The event was never recorded.
     #[error("the event was never recorded")]

@@ -83,11 +83,19 @@ pub enum Step {
     WantedRecorded,
     /// A block was put into a pool that a shutdown had dissolved. Must stay zero.
     PutAfterClose,
+    /// Memory of others became a buffer.
+    Imported,
+    /// A dropped import was still in use and had to wait for its stamps.
+    ImportWaited,
+    /// A deleter of imported memory was called.
+    ImportDeleted,
+    /// A deleter panicked and was caught.
+    DeleterPanicked,
 }
 
 impl Step {
     /// All steps, in the order of the report.
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 32] = [
         Self::WaitInserted,
         Self::WaitElided,
         Self::LateSecondUser,
@@ -116,6 +124,10 @@ impl Step {
         Self::DropDeferred,
         Self::WantedRecorded,
         Self::PutAfterClose,
+        Self::Imported,
+        Self::ImportWaited,
+        Self::ImportDeleted,
+        Self::DeleterPanicked,
     ];
 
     /// Name in reports.
@@ -150,6 +162,10 @@ impl Step {
             Self::DropDeferred => "drop_deferred",
             Self::WantedRecorded => "wanted_recorded",
             Self::PutAfterClose => "put_after_close",
+            Self::Imported => "imported",
+            Self::ImportWaited => "import_waited",
+            Self::ImportDeleted => "import_deleted",
+            Self::DeleterPanicked => "deleter_panicked",
         }
     }
 }

@@ -68,6 +68,7 @@ impl Shared {
                 // This thread's own caches come home first.
                 crate::thread_state::leave_device(self);
                 let mut report = try_enter(|held| self.close(held, Some(deadline))).unwrap_or_default();
+                self.settle_imports();
                 report.waited = start.elapsed();
                 let _ = try_enter(|held| held.lock(&self.state).shutdown = Some(report.clone()));
                 return report;

@@ -56,6 +56,7 @@ impl SimBackend {
             memory_bytes: options.memory_bytes,
             streams: options.streams,
             asynchronous: true,
+            host_addressable: false,
         };
         let enqueuing = (0..SimOptions::STREAMS_MAX).map(|_| AtomicBool::new(false)).collect();
         Self { info, engine: OwnedCell::new(Engine::new(options)), enqueuing }

@@ -10,7 +10,6 @@ use millstream_sync::lock::try_enter;
 use super::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Evidence;
-use crate::memory::MemoryStats;
 use crate::profile::Trace;
 use crate::shutdown::ShutdownReport;
 use crate::stream::{Stream, StreamGuard, StreamPolicy};
@@ -170,25 +169,14 @@ impl Device {
     pub fn synchronize_all(&self, deadline: Option<Instant>) -> Result<()> {
         let shared = self.shared();
         shared.check_process()?;
-        try_enter(|held| {
+        let waited = try_enter(|held| {
             for slot in shared.streams.created() {
                 shared.await_seq(held, slot, shared.streams.slot(slot).published(), deadline, "device")?;
             }
             Ok(())
-        })
-        .ok_or(Error::Reentered)?
-    }
-
-    /// Figures of the memory. Short locks, no driver call.
-    #[must_use]
-    pub fn memory_stats(&self) -> MemoryStats {
-        try_enter(|held| self.shared().memory_stats(held)).unwrap_or_default()
-    }
-
-    /// Gives memory back to the device: idle threads' caches, inboxes, empty segments. Returns the bytes released. May call the driver.
-    pub fn trim(&self) -> usize {
-        let Some(_pass) = self.shared().gate.pass() else { return 0 };
-        try_enter(|held| self.shared().trim(held, None)).unwrap_or(0)
+        });
+        shared.settle_imports();
+        waited.ok_or(Error::Reentered)?
     }
 
     /// Counters of every protocol step, and the probes' switches.

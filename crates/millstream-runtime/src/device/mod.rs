@@ -1,6 +1,7 @@
 //! The device: the handle that callers hold, and the record that everything else hangs on.
 
 mod handle;
+mod memory;
 mod operate;
 mod shared;
 

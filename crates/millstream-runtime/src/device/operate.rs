@@ -72,6 +72,7 @@ impl Device {
         if let Some(stamp) = last {
             try_enter(|held| shared.await_seq(held, stamp.stream, stamp.seq, None, "download"))
                 .ok_or(Error::Reentered)??;
+            shared.settle_imports();
         }
         for (buffer, _) in parts {
             let written = buffer.last_write();

@@ -112,5 +112,6 @@ impl Drop for Shared {
             return;
         }
         self.release_rest();
+        self.end_imports();
     }
 }

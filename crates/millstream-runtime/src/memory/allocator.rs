@@ -47,6 +47,7 @@ impl Shared {
             Some(size) => size,
             None => return Err(self.refuse(bytes, Ladder::default())),
         };
+        self.settle_imports();
         // Inside the gate, so that a shutdown does not dissolve the pools under the search.
         let _pass = self.gate.pass().ok_or(Error::Closed)?;
         let number =
@@ -107,7 +108,7 @@ impl Shared {
         }
     }
 
-    fn refuse(&self, requested: usize, ladder: Ladder) -> Error {
+    pub(super) fn refuse(&self, requested: usize, ladder: Ladder) -> Error {
         self.evidence.hit(Step::OutOfMemory);
         Error::OutOfMemory { requested, budget: self.options.budget_bytes, ladder: Box::new(ladder) }
     }

@@ -53,6 +53,12 @@ impl Buffer {
         self.bytes
     }
 
+    /// Whether the memory is somebody else's ([`crate::Device::import`]): kernels must not write it.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        self.block().is_imported()
+    }
+
     /// Position of the work that defines the value.
     #[must_use]
     pub fn last_write(&self) -> Stamp {
@@ -116,6 +122,10 @@ pub(super) fn free(shared: &Arc<Shared>, block: &Block, number: u32) {
         sole && class_of_block(bytes).is_some_and(|class| cache.put(class, bytes, number))
     });
     if cached == Some(true) {
+        return;
+    }
+    if block.is_imported() {
+        shared.drop_import(number);
         return;
     }
     let slot = shared.streams.slot(stream);

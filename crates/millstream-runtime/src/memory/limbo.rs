@@ -20,9 +20,9 @@ use crate::evidence::Step;
 
 /// A block and the foreign positions that it waits for.
 #[derive(Debug)]
-pub(crate) struct Waiting {
-    number: u32,
-    stamps: Vec<(u16, u64)>,
+pub(super) struct Waiting {
+    pub(super) number: u32,
+    pub(super) stamps: Vec<(u16, u64)>,
 }
 
 /// The list of one stream.
@@ -110,7 +110,7 @@ impl Shared {
     }
 
     /// Whether `stream` has completed `seq`; if not, lets it know that somebody wants to see it. Nothing is held.
-    fn reached(&self, held: &mut Held<'_, Nothing>, stream: u16, seq: u64) -> bool {
+    pub(super) fn reached(&self, held: &mut Held<'_, Nothing>, stream: u16, seq: u64) -> bool {
         if self.streams.slot(stream).completed(&*self.backend) >= seq {
             return true;
         }

@@ -8,6 +8,7 @@
 mod allocator;
 mod block_pool;
 mod buffer;
+mod import;
 mod ladder;
 mod limbo;
 mod segment;
@@ -28,6 +29,7 @@ pub use ladder::{Ladder, Rung};
 pub use stats::MemoryStats;
 
 pub(crate) use block_pool::Pool;
+pub(crate) use import::Imports;
 pub(crate) use limbo::Limbo;
 pub(crate) use segment::Heap;
 pub(crate) use slab::Slab;
@@ -43,6 +45,7 @@ pub(crate) struct Memory {
     /// Rings when a growth has ended.
     pub(crate) grown: Signal,
     pub(crate) staging: StagingPool,
+    pub(crate) imports: Imports,
     pub(crate) cache_bytes_max: usize,
 }
 
@@ -53,6 +56,7 @@ impl Memory {
             heap: Lock::new(Heap::new(budget)),
             grown: Signal::new(),
             staging: StagingPool::new(),
+            imports: Imports::new(),
             cache_bytes_max,
         }
     }

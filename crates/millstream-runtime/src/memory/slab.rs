@@ -14,6 +14,9 @@ use millstream_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 const CHUNK: usize = 512;
 const CHUNKS: usize = 8192;
 
+/// Home and stream of a block of imported memory; no slot has this index.
+const IMPORTED: u16 = u16::MAX;
+
 /// A record.
 #[derive(Debug, Default)]
 #[repr(align(128))]
@@ -51,6 +54,16 @@ impl Block {
 
     pub(super) fn allocate_for(&self, stream: u16) {
         self.stream.store(u32::from(stream), Ordering::Relaxed);
+    }
+
+    /// Becomes a block of imported memory: of no pool and of no stream.
+    pub(super) fn import(&self, address: DevicePtr, bytes: usize) {
+        self.carve(IMPORTED, address, bytes);
+    }
+
+    /// Whether its memory is somebody else's.
+    pub(crate) fn is_imported(&self) -> bool {
+        self.home() == IMPORTED
     }
 
     pub(super) fn carve(&self, home: u16, address: DevicePtr, bytes: usize) {

@@ -26,6 +26,12 @@ pub struct MemoryStats {
     pub empty_segment_bytes: usize,
     /// Freed but still in use elsewhere.
     pub limbo_blocks: usize,
+    /// Memory of others in live buffers; no part of the budget.
+    pub imported_bytes: usize,
+    /// Most that ever was.
+    pub imported_bytes_max: usize,
+    /// Imports whose deleters have not run yet.
+    pub imports: usize,
     /// Segments.
     pub segments: usize,
     /// Allocations served by a thread cache.
@@ -46,6 +52,9 @@ impl Shared {
                 stats.cached_bytes += cache.bytes();
             }
         }
+        let imports = &self.memory.imports;
+        (stats.imported_bytes, stats.imported_bytes_max) = (imports.bytes(), imports.bytes_max());
+        stats.imports = imports.count();
         let mut freed = counts.freed;
         for slot in self.streams.created() {
             let stream = self.streams.slot(slot);

@@ -219,7 +219,9 @@ impl Stream {
         let tail = self.shared.streams.slot(self.slot).published();
         self.shared.settled_fault(self.slot, tail)?;
         let shared = &self.shared;
-        try_enter(|held| shared.await_seq(held, self.slot, tail, deadline, "stream")).ok_or(Error::Reentered)?
+        let waited = try_enter(|held| shared.await_seq(held, self.slot, tail, deadline, "stream"));
+        shared.settle_imports();
+        waited.ok_or(Error::Reentered)?
     }
 
     /// Whether everything enqueued so far has completed. Never waits.

@@ -3,6 +3,7 @@
 mod events;
 mod examples;
 mod generator;
+mod imports;
 mod out_of_memory;
 mod parallel;
 mod shapes;

@@ -1,0 +1,75 @@
+//! What a device says and does about its memory: figures, giving back, memory of others, a view for the host.
+
+use std::path::Path;
+use std::ptr::NonNull;
+
+use millstream_sync::Arc;
+use millstream_sync::lock::try_enter;
+
+use super::Device;
+use crate::error::{Error, Result};
+use crate::memory::{Buffer, MemoryStats};
+
+impl Device {
+    /// Figures of the memory. Short locks, no driver call.
+    #[must_use]
+    pub fn memory_stats(&self) -> MemoryStats {
+        self.shared().settle_imports();
+        try_enter(|held| self.shared().memory_stats(held)).unwrap_or_default()
+    }
+
+    /// Gives memory back to the device: idle threads' caches, inboxes, empty segments. Returns the bytes released. May call the driver.
+    pub fn trim(&self) -> usize {
+        self.shared().settle_imports();
+        let Some(_pass) = self.shared().gate.pass() else { return 0 };
+        try_enter(|held| self.shared().trim(held, None)).unwrap_or(0)
+    }
+
+    /// A buffer over `bytes` bytes of somebody else's host memory at `start`, read by kernels where it lies and never written.
+    ///
+    /// When the last handle has dropped and every kernel that uses the memory has completed, `deleter` is called: once, on whatever thread comes by (a drop, a synchronisation, an
+    /// allocation, a shutdown), with no lock held, never in a forked child. It may use the device; a panic in it is caught and counted. The bytes are in [`MemoryStats`] and not
+    /// in the budget. Kernels need the alignment of their elements. Does not block.
+    ///
+    /// Errors: `Unsupported` (see [`Device::info`], `host_addressable`), `Closed`, `Fault`, `ForkedChild`; the deleter is then dropped without a call.
+    ///
+    /// # Safety
+    /// Until `deleter` is called or dropped, `start` must be valid for reads of `bytes` bytes from any thread, all of them initialised, and nobody may write them.
+    #[expect(unsafe_code, reason = "only the caller knows how long the memory lives")]
+    pub unsafe fn import(
+        &self,
+        start: NonNull<u8>,
+        bytes: usize,
+        deleter: impl FnOnce() + Send + 'static,
+    ) -> Result<Buffer> {
+        self.shared().import(start, bytes, Box::new(deleter))
+    }
+
+    /// A buffer over `bytes` bytes of a file from byte `offset` on, mapped and not read: pages come when a kernel touches them. The mapping ends when the last handle has dropped and
+    /// every kernel that uses it has completed. May block on the file system.
+    ///
+    /// As with every mapped file, nobody may change or cut the file meanwhile: the system ends a process that touches pages which are gone.
+    ///
+    /// Errors: `File` (absent, no permission, no file that can be mapped), `FileTooShort`, and those of [`Device::import`].
+    pub fn map_file(&self, path: impl AsRef<Path>, offset: u64, bytes: usize) -> Result<Buffer> {
+        self.shared().map_file(path.as_ref(), offset, bytes)
+    }
+
+    /// The host address of a buffer's first byte, for reading its [`Buffer::bytes`] bytes while a handle to it lives. Blocks the host until the value is there.
+    /// Errors: `Unsupported` where device memory has no host address, `MixedDevices`, `Fault`, `Closed`, `ForkedChild`.
+    #[track_caller]
+    pub fn host_ptr(&self, buffer: &Buffer) -> Result<NonNull<u8>> {
+        let shared = self.shared();
+        shared.check_host_addressable("a host address of device memory")?;
+        shared.check()?;
+        if !Arc::ptr_eq(shared, buffer.shared()) {
+            return Err(Error::MixedDevices { left: shared.name(), right: buffer.shared().name() });
+        }
+        let written = buffer.last_write();
+        try_enter(|held| shared.await_seq(held, written.stream, written.seq, None, "host view"))
+            .ok_or(Error::Reentered)??;
+        let address = buffer.block().address().0 as usize;
+        NonNull::new(std::ptr::with_exposed_provenance_mut(address))
+            .ok_or(Error::Unsupported { what: "a host address of an empty buffer", device: shared.name() })
+    }
+}
