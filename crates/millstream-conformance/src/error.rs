@@ -26,17 +26,12 @@ pub enum Error {
         /// Operands given.
         given: usize,
     },
-    /// The two views of a kernel have different shapes.
-    #[error("{kernel}: views of {a:?} and {b:?} elements")]
-    ShapesDiffer {
+    /// A kernel that says nothing defined: see `Kernel::defect` of millstream-hal.
+    #[error("{kernel}: {reason}")]
+    Undefined {
         /// The kernel.
         kernel: &'static str,
-        /// Shape of the first view.
-        a: Vec<usize>,
-        /// Shape of the second view.
-        b: Vec<usize>,
+        /// Why.
+        reason: &'static str,
     },
-    /// A kernel that the interpreter does not know yet.
-    #[error("the interpreter does not know the kernel {0}")]
-    UnknownKernel(&'static str),
 }

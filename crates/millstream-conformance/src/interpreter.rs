@@ -1,8 +1,8 @@
 //! The interpreter: every kernel on host memory, in double precision, one element after the other.
 //!
 //! It says what a kernel means. Backends are compared with it, and the sim takes its values from it. Sums and products are
-//! accumulated as `f64` in index order and rounded to `f32` once, so each result is the same on every machine and differs from
-//! the exact one by far less than any `f32` kernel may. It is not fast, has no threads and never touches a byte that
+//! accumulated as `f64` in index order and rounded to their type once, so each result is the same on every machine and differs from
+//! the exact one by far less than any kernel may. It is not fast, has no threads and never touches a byte that
 //! [`footprint`] does not name.
 //!
 //! **Invariants**
@@ -14,13 +14,14 @@
 mod elementwise;
 mod footprint;
 mod matmul;
+mod number;
 pub mod philox;
+mod positions;
 mod random;
 mod reduce;
 mod transfer;
-mod words;
 
-use millstream_hal::{BinaryOp, Kernel, ReduceOp};
+use millstream_hal::Kernel;
 
 pub use footprint::{Footprint, footprint};
 pub use random::normal_pair;
@@ -30,14 +31,14 @@ use crate::Error;
 /// Runs `kernel`: `out` is its output operand (empty for a kernel that has none), `inputs` the others in their order. Each slice is
 /// the operand from its first byte on. Bytes of `out` that the kernel does not write keep their value.
 ///
-/// Errors: an operand is missing or smaller than the kernel's shape; the views differ in shape.
+/// Errors: an operand is missing or smaller than the kernel's shape; the kernel says nothing defined ([`Kernel::defect`]).
 ///
 /// ```
-/// use millstream_hal::{Kernel, Layout, ReduceOp};
+/// use millstream_hal::{DType, Kernel, Layout, ReduceOp};
 ///
 /// let a: Vec<u8> = [1.0f32, 2.0, 3.0].iter().flat_map(|x| x.to_le_bytes()).collect();
 /// let mut out = [0u8; 4];
-/// let sum = Kernel::Reduce { op: ReduceOp::Sum, a: Layout::contiguous(&[3])? };
+/// let sum = Kernel::Reduce { op: ReduceOp::Sum, dtype: DType::F32, a: Layout::contiguous(&[3])?, kept: 0 };
 /// millstream_conformance::interpret(&sum, &mut out, &[&a])?;
 /// assert_eq!(f32::from_le_bytes(out), 6.0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -45,25 +46,33 @@ use crate::Error;
 pub fn interpret(kernel: &Kernel, out: &mut [u8], inputs: &[&[u8]]) -> Result<(), Error> {
     check(kernel, out, inputs)?;
     match kernel {
-        Kernel::Fill { elements, value } => words::fill(&mut out[..elements * 4], value.to_bits()),
-        Kernel::Poison { bytes } => words::fill(&mut out[..bytes / 4 * 4], Kernel::POISON_WORD),
+        Kernel::Fill { elements, dtype, value } => elementwise::fill(*dtype, *elements, *value, out),
+        Kernel::Arange { elements, dtype, start, step } => elementwise::arange(*dtype, *elements, *start, *step, out),
+        Kernel::Uniform { elements, low, high, key } => random::uniform(*elements, *low, *high, *key, out),
         Kernel::Randn { elements, key } => random::randn(*elements, *key, out),
-        Kernel::Binary { op: BinaryOp::Add, a, b } => elementwise::binary(|x, y| x + y, a, b, out, inputs),
-        Kernel::Binary { op: BinaryOp::Mul, a, b } => elementwise::binary(|x, y| x * y, a, b, out, inputs),
-        Kernel::Copy { a } => elementwise::copy(a, out, inputs[0]),
-        Kernel::Matmul { m, n, k, a, b } => matmul::matmul([*m, *n, *k], a, b, out, inputs),
-        Kernel::Reduce { op, a } => reduce::reduce(*op == ReduceOp::Mean, a, out, inputs[0]),
+        Kernel::Unary { op, dtype, a } => elementwise::unary(*op, *dtype, a, out, inputs[0]),
+        Kernel::Binary { op, dtype, views } => elementwise::binary(*op, *dtype, views.all(), out, inputs),
+        Kernel::Where { dtype, views } => elementwise::select(*dtype, views.all(), out, inputs),
+        Kernel::Cast { from, to, a } => elementwise::cast(*from, *to, a, out, inputs[0]),
+        Kernel::Copy { dtype, a } => elementwise::copy(*dtype, a, out, inputs[0]),
+        Kernel::Matmul { dtype, a, b } => matmul::matmul(*dtype, a, b, out, inputs),
+        Kernel::Reduce { op, dtype, a, kept } => {
+            reduce::reduce(*op, *dtype, a, usize::from(*kept), out, inputs[0]);
+        }
         Kernel::Upload { bytes } => transfer::copy_bytes(out, 0, inputs[0], 0, *bytes),
         Kernel::Download { bytes, from, to } => transfer::copy_bytes(out, *to, inputs[0], *from, *bytes),
         Kernel::Spin { .. } => {}
-        Kernel::Fingerprint { words } => transfer::fingerprint(*words, out, inputs[0]),
-        other => return Err(Error::UnknownKernel(other.name())),
+        Kernel::Poison { bytes } => transfer::poison(&mut out[..*bytes]),
+        Kernel::Fingerprint { bytes } => transfer::fingerprint(*bytes, out, inputs[0]),
     }
     Ok(())
 }
 
 fn check(kernel: &Kernel, out: &[u8], inputs: &[&[u8]]) -> Result<(), Error> {
-    let ranges = footprint(kernel)?;
+    if let Some(reason) = kernel.defect() {
+        return Err(Error::Undefined { kernel: kernel.name(), reason });
+    }
+    let ranges = footprint(kernel);
     let given = inputs.len() + usize::from(!matches!(kernel, Kernel::Spin { .. }));
     if ranges.len() != given {
         return Err(Error::OperandCount { kernel: kernel.name(), needed: ranges.len(), given });
@@ -74,28 +83,35 @@ fn check(kernel: &Kernel, out: &[u8], inputs: &[&[u8]]) -> Result<(), Error> {
             return Err(Error::OperandTooSmall { kernel: kernel.name(), operand, needed: range.end, given });
         }
     }
-    if let Kernel::Binary { a, b, .. } = kernel
-        && !a.same_shape(b)
-    {
-        return Err(Error::ShapesDiffer { kernel: kernel.name(), a: a.shape(), b: b.shape() });
-    }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
+    use millstream_hal::{DType, Layout, UnaryOp};
+
     use super::*;
+
+    fn fill(elements: usize, value: f32) -> Kernel {
+        Kernel::Fill { elements, dtype: DType::F32, value: value.into() }
+    }
+
+    #[test]
+    fn a_kernel_that_says_nothing_defined_is_an_error() {
+        let kernel = Kernel::Unary { op: UnaryOp::Exp, dtype: DType::U8, a: Layout::contiguous(&[1]).unwrap() };
+        assert!(matches!(interpret(&kernel, &mut [0], &[&[1]]), Err(Error::Undefined { kernel: "exp", .. })));
+    }
 
     #[test]
     fn an_operand_that_is_too_small_is_an_error() {
-        let kernel = Kernel::Fill { elements: 3, value: 1.0 };
+        let kernel = fill(3, 1.0);
         let error = interpret(&kernel, &mut [0; 8], &[]).unwrap_err();
         assert_eq!(error, Error::OperandTooSmall { kernel: "fill", operand: 0, needed: 12, given: 8 });
     }
 
     #[test]
     fn a_missing_operand_is_an_error() {
-        let kernel = Kernel::Fingerprint { words: 1 };
+        let kernel = Kernel::Fingerprint { bytes: 1 };
         assert!(matches!(interpret(&kernel, &mut [0; 8], &[]), Err(Error::OperandCount { .. })));
     }
 
@@ -107,11 +123,11 @@ mod tests {
     #[test]
     fn fill_and_poison_leave_the_rest_alone() {
         let mut out = [9u8; 12];
-        interpret(&Kernel::Fill { elements: 1, value: 2.0 }, &mut out, &[]).unwrap();
-        assert_eq!(words::f32_at(&out, 0), 2.0);
+        interpret(&fill(1, 2.0), &mut out, &[]).unwrap();
+        assert_eq!(out[..4], 2.0f32.to_le_bytes());
         assert_eq!(out[4..], [9; 8]);
         interpret(&Kernel::Poison { bytes: 8 }, &mut out, &[]).unwrap();
-        assert_eq!(words::u32_at(&out, 1), Kernel::POISON_WORD);
+        assert_eq!(out[4..8], Kernel::POISON_WORD.to_le_bytes());
         assert_eq!(out[8..], [9; 4]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use millstream_cpu::Level;
 use millstream_cpu::kernels::matmul::{Factor, Tiling};
 use millstream_cpu::kernels::{copy, elementwise, fill, fingerprint, matmul, randn, reduce, view::View};
-use millstream_hal::{BinaryOp, Layout, MatrixView, PhiloxKey, ReduceOp};
+use millstream_hal::{BinaryOp, Layout, PhiloxKey, UnaryOp};
 
 /// Best nanoseconds of one call.
 fn best(mut work: impl FnMut()) -> f64 {
@@ -30,11 +30,11 @@ fn products() {
     println!("GFLOP/s of square products: cut by shape, in one call");
     for n in [16usize, 32, 64, 128, 256, 512, 1024, 2048] {
         let (a, b, mut out) = (vec![1.5f32; n * n], vec![0.5f32; n * n], vec![0f32; n * n]);
-        let dense = MatrixView { offset: 0, row_stride: n as i64, col_stride: 1 };
+        let dense = Layout::contiguous(&[n, n]).expect("a small shape");
         let (mut cut, mut whole) = (f64::MAX, f64::MAX);
         for _ in 0..4 {
             cut = cut.min(best(|| {
-                let (a, b) = (Factor::new(&a, &dense, n, n), Factor::new(&b, &dense, n, n));
+                let (a, b) = (Factor::new(&a, &dense), Factor::new(&b, &dense));
                 matmul::matmul(std::hint::black_box(&mut out), Tiling::of(n, n, n), &a, &b);
             }));
             whole = whole.min(best(|| reference(n, &a, &b, std::hint::black_box(&mut out))));
@@ -50,6 +50,12 @@ fn reference(n: usize, a: &[f32], b: &[f32], out: &mut [f32]) {
     let alone = gemm::Parallelism::None;
     // SAFETY: three dense matrices of n rows and n columns.
     unsafe { gemm::gemm(n, n, n, to, 1, row, false, a, 1, row, b, 1, row, 0.0, 1.0, false, false, false, alone) };
+}
+
+fn sum(level: Level, view: &View<'_, f32>) -> f32 {
+    let mut out = [0.0];
+    reduce::rows::<reduce::Sum<f32>>(level, view, view.len(), 0, &mut out);
+    out[0]
 }
 
 fn ignore<T>(_: T) {}
@@ -77,25 +83,13 @@ fn main() {
                     )
                 }),
             ),
-            (
-                "sum",
-                best(|| {
-                    ignore(std::hint::black_box(reduce::reduce(
-                        level,
-                        ReduceOp::Sum,
-                        &View::of(std::hint::black_box(&a)),
-                    )))
-                }),
-            ),
+            ("exp", best(|| elementwise::unary_of_floats(level, UnaryOp::Exp, &mut x, 0, &View::of(&a)))),
+            ("log", best(|| elementwise::unary_of_floats(level, UnaryOp::Log, &mut x, 0, &View::of(&a)))),
+            ("tanh", best(|| elementwise::unary_of_floats(level, UnaryOp::Tanh, &mut x, 0, &View::of(&a)))),
+            ("sum", best(|| ignore(std::hint::black_box(sum(level, &View::of(std::hint::black_box(&a))))))),
             (
                 "sum of a transposed view",
-                best(|| {
-                    ignore(std::hint::black_box(reduce::reduce(
-                        level,
-                        ReduceOp::Sum,
-                        &View::new(std::hint::black_box(&a), &square),
-                    )))
-                }),
+                best(|| ignore(std::hint::black_box(sum(level, &View::new(std::hint::black_box(&a), &square))))),
             ),
             (
                 "fingerprint",

@@ -1,133 +1,319 @@
-//! One launch: from operands to slices, and from slices to kernels, in chunks where the launch is large.
+//! One launch: from a kernel's data to the functions that compute it, in parts where the launch is large.
 //!
-//! The only place where an address becomes a slice. Sizes, alignment and aliasing are checked against the kernel before; what cannot be
-//! checked is that the memory lives, and that is the runtime's promise (`memory-outlives-work`). A check that fails is a panic, which the
-//! stream turns into the fault of the device.
+//! A type is chosen here, once per launch; below it everything is written over types.
 //!
 //! **Invariants**
-//! * `disjoint-or-same`: an output overlaps no input, except that of an element-wise kernel may be exactly one.
-//! * `partition-is-shape`: what is cut into chunks is cut by the number of elements alone.
-#![expect(unsafe_code, reason = "operands are addresses")]
+//! * `partition-is-shape`: what is cut into parts is cut by the shape alone.
+#![expect(unsafe_code, reason = "threads write tiles of one product")]
 
-use millstream_hal::{BinaryOp, Kernel, Launch, Layout, Operand};
-use millstream_sync::OwnedCell;
+use half::{bf16, f16};
+use millstream_hal::{BinaryOp, DType, Kernel, Launch, Layout, UnaryOp, Views};
 
 use crate::Level;
-use crate::kernels::matmul::{Factor, Product, Tiling};
-use crate::kernels::view::View;
-use crate::kernels::{copy, elementwise, fill, fingerprint, randn, reduce, spin};
+use crate::kernels::matmul::{Factor, Float, Product, Tiling};
+use crate::kernels::number::{Element, Stored, Truth};
+use crate::kernels::view::{PIECE, View};
+use crate::kernels::{copy, elementwise, fill, fingerprint, matmul, randn, spin, uniform};
+use crate::operands::{CHUNK, LARGE, Operands, Output};
 use crate::team::Team;
 
-/// Elements of a chunk.
-const CHUNK: usize = reduce::CHUNK;
-/// Elements above which an operation is offered to the helpers.
-const LARGE: usize = 1 << 18;
+mod reductions;
 
-/// Runs `launch` to its end on the calling thread and the helpers of `team`. Panics when an operand does not fit the kernel.
+/// The body once for each element type.
+macro_rules! by_type {
+    ($dtype:expr, $name:ident => $body:expr) => {
+        match $dtype {
+            DType::F32 => {
+                type $name = f32;
+                $body
+            }
+            DType::F64 => {
+                type $name = f64;
+                $body
+            }
+            DType::F16 => {
+                type $name = f16;
+                $body
+            }
+            DType::BF16 => {
+                type $name = bf16;
+                $body
+            }
+            DType::I64 => {
+                type $name = i64;
+                $body
+            }
+            DType::U8 => {
+                type $name = u8;
+                $body
+            }
+            DType::Bool => {
+                type $name = Truth;
+                $body
+            }
+        }
+    };
+}
+
+/// The body once for each size of an element.
+macro_rules! by_size {
+    ($dtype:expr, $name:ident => $body:expr) => {
+        match $dtype.bytes() {
+            1 => {
+                type $name = u8;
+                $body
+            }
+            2 => {
+                type $name = u16;
+                $body
+            }
+            4 => {
+                type $name = u32;
+                $body
+            }
+            _ => {
+                type $name = u64;
+                $body
+            }
+        }
+    };
+}
+
+/// Runs `launch` to its end on the calling thread and the helpers of `team`. Panics when an operand does not fit the kernel, and for a
+/// kernel that says nothing defined.
 pub(crate) fn execute(level: Level, team: &Team, launch: &Launch) {
-    let operands = Operands(launch);
+    if let Some(reason) = launch.kernel.defect() {
+        panic!("{}: {reason}", launch.kernel.name());
+    }
+    let run = Run { level, team, operands: Operands(launch) };
     match &launch.kernel {
-        Kernel::Fill { elements, value } => {
-            let out = operands.output::<f32>(0, *elements);
-            out.in_parts(team, |_, part| fill::fill(part, *value));
+        Kernel::Fill { elements, dtype, value } => by_type!(dtype, T => {
+            let value = T::from_scalar(*value);
+            run.output(*elements).in_parts(team, |_, part| fill::fill(part, value));
+        }),
+        Kernel::Arange { elements, dtype, start, step } => by_type!(dtype, T => {
+            run.output::<T>(*elements).in_parts(team, |from, part| {
+                fill::arange(level, dtype.is_float(), *start, *step, from, part);
+            });
+        }),
+        Kernel::Uniform { elements, low, high, key } => {
+            let bounds = [*low, *high];
+            run.output(*elements).in_parts(team, |from, part| uniform::uniform(level, *key, bounds, from as u64, part));
         }
         Kernel::Randn { elements, key } => {
-            let out = operands.output::<f32>(0, *elements);
-            out.in_parts(team, |from, part| randn::randn(level, *key, from as u64, part));
+            run.output(*elements).in_parts(team, |from, part| randn::randn(level, *key, from as u64, part));
         }
-        Kernel::Binary { op, a, b } => binary(level, team, &operands, *op, a, b),
-        Kernel::Copy { a } => {
-            let out = operands.output::<f32>(0, a.elements());
-            let view = View::new(operands.input(1), a);
-            out.in_parts_of(team, rows_of(a), |from, part| copy::copy(part, from, &view));
-        }
-        Kernel::Matmul { m, k, n, a, b } => {
-            let tiling = Tiling::of(*m, *k, *n);
-            let out = operands.output::<f32>(0, m * n);
-            let (a, b) = (Factor::new(operands.input(1), a, *m, *k), Factor::new(operands.input(2), b, *k, *n));
-            let product = Product::new(out.whole(), tiling);
-            for_chunks(team, tiling.tiles(), &|tile| {
-                // SAFETY: asks for a live result that only tiles with other indices touch; each index runs once.
-                unsafe { product.write_tile(tile, &a, &b) };
-            });
-        }
-        Kernel::Reduce { op, a } => {
-            let out = operands.output::<f32>(0, 1);
-            let view = View::new(operands.input(1), a);
-            let sum = if view.len() <= LARGE {
-                reduce::reduce(level, *op, &view)
-            } else {
-                let nodes: Vec<_> =
-                    (0..reduce::chunks(view.len())).map(|_| OwnedCell::new(reduce::Node::ZERO)).collect();
-                let work = |i: usize| nodes[i].try_with(|node| *node = reduce::chunk(level, &view, i)).unwrap_or(());
-                team.run(nodes.len(), &work);
-                let nodes = nodes.into_iter().map(|mut node| *node.value_mut());
-                reduce::combine(*op, view.len(), nodes)
-            };
-            out.whole()[0] = sum;
-        }
-        Kernel::Upload { bytes } => {
-            operands.output::<u8>(0, *bytes).whole().copy_from_slice(&operands.input(1)[..*bytes]);
-        }
+        Kernel::Unary { op, dtype, a } => run.unary(*op, *dtype, a),
+        Kernel::Binary { op, dtype, views } => run.binary(*op, *dtype, views),
+        Kernel::Where { dtype, views } => by_size!(dtype, T => run.select::<T>(views)),
+        Kernel::Cast { from, to, a } if from == to => by_size!(from, T => run.copy::<T>(a)),
+        Kernel::Cast { from, to, a } => by_type!(from, S => by_type!(to, R => {
+            let view = run.view::<S>(1, a);
+            run.output::<R>(view.len())
+                .in_parts(team, |from, part| elementwise::cast(level, part, from, &view));
+        })),
+        Kernel::Copy { dtype, a } => by_size!(dtype, T => run.copy::<T>(a)),
+        Kernel::Matmul { dtype, a, b } => match dtype {
+            DType::F32 => run.matmul::<f32>(a, b),
+            DType::F64 => run.matmul::<f64>(a, b),
+            DType::F16 => run.matmul_of_halves::<f16>(a, b),
+            DType::BF16 => run.matmul_of_halves::<bf16>(a, b),
+            DType::I64 => run.matmul_of_integers(a, b),
+            DType::U8 | DType::Bool => unreachable!("a defect"),
+        },
+        Kernel::Reduce { op, dtype, a, kept } => reductions::reduce(&run, *op, *dtype, a, usize::from(*kept)),
+        Kernel::Upload { bytes } => run.output::<u8>(*bytes).whole().copy_from_slice(&run.input(1)[..*bytes]),
         Kernel::Download { bytes, from, to } => {
-            let out = operands.output::<u8>(0, to.checked_add(*bytes).expect("a range of bytes"));
-            out.whole()[*to..].copy_from_slice(&operands.input(1)[*from..][..*bytes]);
+            let out = run.output::<u8>(to.checked_add(*bytes).expect("a range of bytes"));
+            out.whole()[*to..].copy_from_slice(&run.input(1)[*from..][..*bytes]);
         }
         Kernel::Spin { micros } => spin::spin(*micros),
-        Kernel::Poison { bytes } => operands.output::<u32>(0, bytes / 4).in_parts(team, |_, part| fill::poison(part)),
-        Kernel::Fingerprint { words } => {
-            let out = operands.output::<u64>(0, 1);
-            out.whole()[0] = hash(level, team, &operands.input(1)[..*words]);
-        }
-        other => panic!("kernel {} is not known to this backend", other.name()),
+        Kernel::Poison { bytes } => run.output(bytes / 4).in_parts(team, |_, part| fill::poison(part)),
+        Kernel::Fingerprint { bytes } => run.output(1).whole()[0] = run.hash(*bytes),
     }
 }
 
-fn binary(level: Level, team: &Team, operands: &Operands<'_>, op: BinaryOp, a: &Layout, b: &Layout) {
-    assert!(a.same_shape(b), "{} of {a:?} and {b:?}", launch_name(op));
-    let elements = a.elements();
-    let in_place = |index: usize, layout: &Layout| {
-        let (out, input) = (&operands.0.operands()[0], &operands.0.operands()[index]);
-        out.ptr.0 == input.ptr.0 + 4 * layout.offset() as u64 && layout.is_contiguous()
-    };
-    match (in_place(1, a), in_place(2, b)) {
-        (false, false) => {
-            let out = operands.output::<f32>(0, elements);
-            let (a, b) = (View::new(operands.input(1), a), View::new(operands.input(2), b));
-            out.in_parts(team, |from, part| elementwise::binary(level, op, part, from, &a, &b));
+/// One launch under way.
+struct Run<'a> {
+    level: Level,
+    team: &'a Team,
+    operands: Operands<'a>,
+}
+
+impl<'a> Run<'a> {
+    fn output<T: Element>(&self, elements: usize) -> Output<'a, T> {
+        self.operands.output(0, elements)
+    }
+
+    fn input<T: Element>(&self, index: usize) -> &'a [T] {
+        self.operands.input(index)
+    }
+
+    fn view<T: Element>(&self, index: usize, layout: &Layout) -> View<'a, T> {
+        View::new(self.input(index), layout)
+    }
+
+    fn unary(&self, op: UnaryOp, dtype: DType, a: &Layout) {
+        let level = self.level;
+        macro_rules! floats {
+            ($($name:ident $type:ty),*) => {
+                match dtype {
+                    $(DType::$name => self.in_place::<$type, 1>([1], [*a], |out, first, [a]| {
+                        elementwise::unary_of_floats(level, op, out, first, a);
+                    }),)*
+                    DType::I64 => self.in_place::<i64, 1>([1], [*a], |out, first, [a]| {
+                        elementwise::unary(level, op, out, first, a);
+                    }),
+                    DType::U8 => self.in_place::<u8, 1>([1], [*a], |out, first, [a]| {
+                        elementwise::unary(level, op, out, first, a);
+                    }),
+                    DType::Bool => unreachable!("a defect"),
+                }
+            };
         }
-        (true, true) => {
-            let out = operands.output_over::<f32>(0, elements, &[1, 2]);
-            out.in_parts(team, |_, part| elementwise::binary_with_itself(op, part));
+        floats!(F32 f32, F64 f64, F16 f16, BF16 bf16);
+    }
+
+    fn binary(&self, op: BinaryOp, dtype: DType, views: &Views<2>) {
+        let (level, [a, b]) = (self.level, views.all());
+        by_type!(dtype, T => if op.compares() {
+            let (a, b) = (self.view::<T>(1, &a), self.view::<T>(2, &b));
+            self.output(a.len())
+                .in_parts(self.team, |from, part| elementwise::compare(level, op, part, from, &a, &b));
+        } else {
+            self.in_place::<T, 2>([1, 2], [a, b], |out, first, [a, b]| {
+                elementwise::binary(level, op, out, first, a, b);
+            });
+        });
+    }
+
+    fn select<T: Element>(&self, views: &Views<3>) {
+        let [cond, a, b] = views.all();
+        let cond = self.view::<u8>(1, &cond);
+        self.in_place::<T, 2>([2, 3], [a, b], |out, first, [a, b]| {
+            elementwise::select(self.level, out, first, &cond, a, b);
+        });
+    }
+
+    /// Calls `work` with parts of the output and the views of the operands `indices`. Where the output is exactly such an operand, its
+    /// elements are copied aside, a piece at a time, before they are written.
+    fn in_place<T: Element, const N: usize>(
+        &self,
+        indices: [usize; N],
+        layouts: [Layout; N],
+        work: impl Fn(&mut [T], usize, [&View<'_, T>; N]) + Sync,
+    ) {
+        let elements = layouts[0].elements();
+        let same: [bool; N] = std::array::from_fn(|n| self.operands.is_in_place::<T>(indices[n], &layouts[n]));
+        let view = |n: usize| if same[n] { View::of(&[]) } else { self.view(indices[n], &layouts[n]) };
+        let views: [View<'_, T>; N] = std::array::from_fn(view);
+        if !same.contains(&true) {
+            let out = self.output(elements);
+            out.in_parts(self.team, |from, part| work(part, from, views.each_ref()));
+            return;
         }
-        // Both operations commute.
-        (left, _) => {
-            let (same, other, layout) = if left { (1, 2, b) } else { (2, 1, a) };
-            let out = operands.output_over::<f32>(0, elements, &[same]);
-            let view = View::new(operands.input(other), layout);
-            out.in_parts(team, |from, part| elementwise::binary_in_place(level, op, part, from, &view));
+        let over: [usize; N] = std::array::from_fn(|n| if same[n] { indices[n] } else { 0 });
+        let out = self.operands.output_over(0, elements, &over);
+        out.in_parts(self.team, |from, part| {
+            let mut aside = [T::default(); PIECE];
+            for (i, piece) in part.chunks_mut(PIECE).enumerate() {
+                let at = from + i * PIECE;
+                let aside = &mut aside[..piece.len()];
+                aside.copy_from_slice(piece);
+                let held = View::held(aside, at);
+                work(piece, at, std::array::from_fn(|n| if same[n] { &held } else { &views[n] }));
+            }
+        });
+    }
+
+    fn copy<T: Element>(&self, a: &Layout) {
+        let view = self.view::<T>(1, a);
+        self.output(view.len()).in_parts_of(self.team, rows_of(a), |from, part| copy::copy(part, from, &view));
+    }
+
+    fn matmul<T: Float>(&self, a: &Layout, b: &Layout) {
+        let (left, right) = (Factor::new(self.input(1), a), Factor::new(self.input(2), b));
+        let (m, _, n) = shape(a, b);
+        let out = self.output::<T>(matmul::batch(a) * m * n);
+        self.products(out.whole(), a, b, &left, &right);
+    }
+
+    fn products<T: Float>(&self, out: &mut [T], a: &Layout, b: &Layout, left: &Factor<'_, T>, right: &Factor<'_, T>) {
+        let ((m, k, n), batch) = (shape(a, b), matmul::batch(a));
+        let tiling = Tiling::of(m, k, n);
+        let product = Product::new(out, batch, tiling);
+        let tiles = batch * tiling.tiles();
+        // Small products of a batch are taken in groups: a group is what one thread does.
+        let group = (GROUP / m.saturating_mul(k).saturating_mul(n).max(1)).max(1);
+        for_chunks(self.team, tiles.div_ceil(group), &|i| {
+            for tile in i * group..tiles.min((i + 1) * group) {
+                // SAFETY: asks for live results that only tiles with other indices touch; each index runs once.
+                unsafe { product.write_tile(tile, left, right) };
+            }
+        });
+    }
+
+    /// The factors are widened, the product is made in f32, and its elements are rounded once. Takes memory of the host for all three.
+    fn matmul_of_halves<S: Stored<Compute = f32>>(&self, a: &Layout, b: &Layout) {
+        let (m, _, n) = shape(a, b);
+        let (left, right) = (self.widened::<S>(1, a), self.widened::<S>(2, b));
+        let mut product = vec![0f32; matmul::batch(a) * m * n];
+        self.products(&mut product, a, b, &Factor::new(&left.0, &left.1), &Factor::new(&right.0, &right.1));
+        let product = View::of(&product);
+        self.output::<S>(product.len())
+            .in_parts(self.team, |from, part| elementwise::cast(self.level, part, from, &product));
+    }
+
+    /// An operand in f32, with its layout: as it lies, or, where it has large holes, its elements alone.
+    fn widened<S: Stored<Compute = f32>>(&self, index: usize, layout: &Layout) -> (Vec<f32>, Layout) {
+        let (elements, extent) = (layout.elements(), layout.extent());
+        let input = self.input::<S>(index);
+        let dense = layout.dense().ok().filter(|_| extent / 2 > elements);
+        let (view, layout) = match dense {
+            Some(dense) => (View::new(input, layout), dense),
+            None => (View::of(&input[..extent]), *layout),
+        };
+        let mut wide = vec![0f32; view.len()];
+        elementwise::cast(self.level, &mut wide, 0, &view);
+        (wide, layout)
+    }
+
+    fn matmul_of_integers(&self, a: &Layout, b: &Layout) {
+        let (m, k, n) = shape(a, b);
+        let dense = |index, layout: &Layout| {
+            let view = self.view::<i64>(index, layout);
+            let mut all = vec![0i64; view.len()];
+            view.gather(0, &mut all);
+            all
+        };
+        let (left, right) = (dense(1, a), dense(2, b));
+        let out = self.output::<i64>(matmul::batch(a) * m * n);
+        for (product, out) in out.whole().chunks_exact_mut((m * n).max(1)).enumerate() {
+            matmul::integers(out, 0, k, n, &left[product * m * k..][..m * k], &right[product * k * n..][..k * n]);
         }
+    }
+
+    fn hash(&self, bytes: usize) -> u64 {
+        let tail = &self.input::<u8>(1)[bytes / 4 * 4..bytes];
+        let words = &self.input::<u32>(1)[..bytes / 4];
+        let sum = millstream_sync::atomic::AtomicU64::new(Kernel::fingerprint_tail(words.len() as u64, tail));
+        for_chunks(self.team, words.len().div_ceil(CHUNK), &|i| {
+            let part = &words[i * CHUNK..words.len().min((i + 1) * CHUNK)];
+            let share = fingerprint::fingerprint(self.level, (i * CHUNK) as u64, part);
+            // ORDER: Relaxed; the team's end orders all chunks before the read below.
+            sum.fetch_add(share, millstream_sync::atomic::Ordering::Relaxed);
+        });
+        sum.load(millstream_sync::atomic::Ordering::Relaxed)
     }
 }
 
-fn launch_name(op: BinaryOp) -> &'static str {
-    match op {
-        BinaryOp::Add => "add",
-        BinaryOp::Mul => "mul",
-    }
-}
+/// Multiply-adds of a group of small products.
+const GROUP: usize = 1 << 20;
 
-fn hash(level: Level, team: &Team, words: &[u32]) -> u64 {
-    let sum = millstream_sync::atomic::AtomicU64::new(0);
-    for_chunks(team, words.len().div_ceil(CHUNK), &|i| {
-        let part = &words[i * CHUNK..words.len().min((i + 1) * CHUNK)];
-        // ORDER: Relaxed; the team's end orders all chunks before the read below.
-        sum.fetch_add(
-            fingerprint::fingerprint(level, (i * CHUNK) as u64, part),
-            millstream_sync::atomic::Ordering::Relaxed,
-        );
-    });
-    sum.load(millstream_sync::atomic::Ordering::Relaxed)
+/// `m`, `k` and `n` of a product whose shapes fit.
+fn shape(a: &Layout, b: &Layout) -> (usize, usize, usize) {
+    let dims = a.dims();
+    (a.size(dims - 2), a.size(dims - 1), b.size(dims - 1))
 }
 
 /// Elements of the innermost rows that a part should not cut: a transposition is done in whole rows.
@@ -138,103 +324,4 @@ fn rows_of(layout: &Layout) -> usize {
 /// Small numbers of chunks are not worth a team.
 fn for_chunks(team: &Team, chunks: usize, work: &(dyn Fn(usize) + Sync)) {
     if chunks <= 1 { (0..chunks).for_each(work) } else { team.run(chunks, work) }
-}
-
-/// The operands of a launch, as the kernel's variant lists them.
-struct Operands<'a>(&'a Launch);
-
-impl<'a> Operands<'a> {
-    fn operand(&self, index: usize) -> &'a Operand {
-        let all = self.0.operands();
-        all.get(index).unwrap_or_else(|| panic!("{} has {} operands", self.0.kernel.name(), all.len()))
-    }
-
-    /// Operand `index` as elements that are read.
-    fn input<T: Element>(&self, index: usize) -> &'a [T] {
-        let operand = self.operand(index);
-        let Some(pointer) = self.pointer::<T>(index, operand) else { return &[] };
-        // SAFETY: asks for initialised, aligned, live elements that nobody writes; the runtime keeps the memory and orders writers
-        // (`memory-outlives-work`), all of it was zeroed when taken, alignment is checked in `pointer`, outputs in `output_over`.
-        unsafe { std::slice::from_raw_parts(pointer, operand.bytes / size_of::<T>()) }
-    }
-
-    /// Operand `index` as `elements` elements that are written, and that no other operand overlaps.
-    fn output<T: Element>(&self, index: usize, elements: usize) -> Output<'a, T> {
-        self.output_over(index, elements, &[])
-    }
-
-    /// The same, but the operands `same` may overlap, since the caller makes no slice of them.
-    fn output_over<T: Element>(&self, index: usize, elements: usize, same: &[usize]) -> Output<'a, T> {
-        let operand = self.operand(index);
-        let bytes = elements.checked_mul(size_of::<T>()).filter(|bytes| *bytes <= operand.bytes);
-        let name = self.0.kernel.name();
-        let bytes = bytes.unwrap_or_else(|| panic!("{name} writes {elements} elements to {} bytes", operand.bytes));
-        let end = |start: u64, bytes: usize| start + bytes as u64;
-        for (i, other) in self.0.operands().iter().enumerate().filter(|(i, _)| *i != index && !same.contains(i)) {
-            let apart = operand.ptr.0 >= end(other.ptr.0, other.bytes) || other.ptr.0 >= end(operand.ptr.0, bytes);
-            assert!(apart || bytes == 0 || other.bytes == 0, "{name}: its output overlaps operand {i}");
-        }
-        let start = self.pointer::<T>(index, operand).unwrap_or(std::ptr::dangling_mut());
-        Output { start, elements, life: std::marker::PhantomData }
-    }
-
-    /// The address of an operand, unless it is empty.
-    fn pointer<T: Element>(&self, index: usize, operand: &Operand) -> Option<*mut T> {
-        if operand.bytes == 0 {
-            return None;
-        }
-        let aligned = operand.ptr.0 != 0 && operand.ptr.0.is_multiple_of(align_of::<T>() as u64);
-        assert!(aligned, "{}: operand {index} lies at {:#x}", self.0.kernel.name(), operand.ptr.0);
-        Some(operand.ptr.0 as *mut T)
-    }
-}
-
-/// Plain numbers: any bits are a value.
-trait Element: Copy + Send + Sync {}
-impl Element for u8 {}
-impl Element for u32 {}
-impl Element for u64 {}
-impl Element for f32 {}
-
-/// Elements that this launch alone writes.
-struct Output<'a, T> {
-    start: *mut T,
-    elements: usize,
-    life: std::marker::PhantomData<&'a mut [T]>,
-}
-
-// SAFETY: the elements are handed to several threads in parts that do not overlap (`in_parts_of`).
-unsafe impl<T: Element> Sync for Output<'_, T> {}
-
-impl<T: Element> Output<'_, T> {
-    /// All elements. Called once, or not at all, as the SAFETY note of `part` needs.
-    fn whole(&self) -> &mut [T] {
-        self.part(0, self.elements)
-    }
-
-    #[expect(clippy::mut_from_ref, reason = "parts of one output do not overlap; see SAFETY")]
-    fn part(&self, from: usize, elements: usize) -> &mut [T] {
-        assert!(from + elements <= self.elements);
-        // SAFETY: asks for live elements that nobody else touches: checked against the other operands when the output was made, ordered
-        // after all other work by the runtime; within this launch each element is in one part, asked for once.
-        unsafe { std::slice::from_raw_parts_mut(self.start.wrapping_add(from), elements) }
-    }
-
-    /// Calls `work` with each part and its first element, on several threads if there are many elements.
-    fn in_parts(&self, team: &Team, work: impl Fn(usize, &mut [T]) + Sync) {
-        self.in_parts_of(team, 1, work);
-    }
-
-    /// The same, where a part consists of whole rows of `row` elements.
-    fn in_parts_of(&self, team: &Team, row: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-        if self.elements <= LARGE {
-            work(0, self.whole());
-            return;
-        }
-        let size = CHUNK.next_multiple_of(row.max(1));
-        team.run(self.elements.div_ceil(size), &|i| {
-            let from = i * size;
-            work(from, self.part(from, size.min(self.elements - from)));
-        });
-    }
 }

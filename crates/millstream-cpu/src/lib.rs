@@ -14,6 +14,7 @@ mod fault;
 mod host;
 pub mod kernels;
 mod memory;
+mod operands;
 mod options;
 mod simd;
 mod statistics;

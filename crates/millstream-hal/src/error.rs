@@ -63,4 +63,40 @@ pub enum Error {
         /// The shape.
         shape: Vec<usize>,
     },
+    /// An axis that a layout does not have.
+    #[error("axis {axis} of {dims} dimensions")]
+    NoSuchAxis {
+        /// The axis asked for.
+        axis: usize,
+        /// Dimensions that there are.
+        dims: usize,
+    },
+    /// A range that an axis does not have.
+    #[error("{length} elements from {start} on of axis {axis}, which has {size}")]
+    OutOfRange {
+        /// The axis.
+        axis: usize,
+        /// First element asked for.
+        start: usize,
+        /// Elements asked for.
+        length: usize,
+        /// Elements of the axis.
+        size: usize,
+    },
+    /// An order of axes that does not name each of them once.
+    #[error("{order:?} is no order of {dims} axes")]
+    Permutation {
+        /// The order given.
+        order: Vec<usize>,
+        /// Axes that there are.
+        dims: usize,
+    },
+    /// A view that cannot be repeated to the shape of another.
+    #[error("shape {from:?} does not broadcast with {to:?}")]
+    NotBroadcastable {
+        /// Shape of the view.
+        from: Vec<usize>,
+        /// The other shape.
+        to: Vec<usize>,
+    },
 }

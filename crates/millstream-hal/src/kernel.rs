@@ -2,33 +2,27 @@
 //!
 //! A new operation is one variant here; the compiler then lists the interpreter and every backend.
 //!
-//! Operands are given beside the kernel in [`crate::Launch`], outputs first, in the order written at each variant. All matrices and
-//! vectors are `f32` unless said otherwise.
+//! Operands are given beside the kernel in [`crate::Launch`], outputs first, in the order written at each variant. An output is always
+//! row-major and contiguous from its first byte on; inputs are views. `dtype` is the type of the inputs unless said otherwise.
+//! How numbers change their type is said once, at [`crate::DType`]'s module: rounding to nearest, truncation, wrapping.
+//!
+//! **Arithmetic.** Floats follow IEEE 754; f16 and bf16 are computed with in f32 and rounded once, at the end. Integers wrap; an integer
+//! divided by zero is 0, and a quotient is truncated. Add, sub, mul, div, neg, abs, sqrt, relu, comparisons and casts are exact to the bit on every backend;
+//! exp, log, tanh, sums and products have the error that the conformance suite allows.
 
-use crate::Layout;
-
-/// Element-wise operations of two operands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum BinaryOp {
-    /// `a + b`
-    Add,
-    /// `a * b`
-    Mul,
-}
-
-/// Reductions over all elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ReduceOp {
-    /// Sum of all elements.
-    Sum,
-    /// Sum divided by the number of elements; NaN for none.
-    Mean,
-}
+use crate::dtype::{DType, Scalar};
+use crate::layout::{Layout, Views};
+use crate::operation::{BinaryOp, ReduceOp, UnaryOp};
 
 /// Where a launch stands in the stream of random numbers: counter-based Philox4x32-10 (Salmon et al., SC11).
 ///
-/// Element `i` of a launch is word `i % 4` of the block whose 128-bit counter is `(offset + i / 4) | sequence << 64` under the key
-/// `seed`; normals take the words in pairs through Box-Muller.
+/// Element `i` of a launch is made from word `i % 4` of the block whose 128-bit counter is `(offset + i / 4) | sequence << 64` under the
+/// key `seed`.
+///
+/// * **Uniform** numbers take the upper 24 bits of the element's own word.
+/// * **Normal** numbers take the words of a block in pairs `(w0, w1)` through Box-Muller (Box, Muller 1958): with
+///   `u = (w0 + 1) / 2^32` in (0, 1] and `v = w1 / 2^32` in [0, 1), the even element is `sqrt(-2 ln u) cos(2 pi v)` and the odd
+///   one `sqrt(-2 ln u) sin(2 pi v)`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PhiloxKey {
     /// The key: low word first.
@@ -39,69 +33,112 @@ pub struct PhiloxKey {
     pub offset: u64,
 }
 
-/// A matrix inside a buffer: element `(r, c)` is at `offset + r * row_stride + c * col_stride`, all in elements.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MatrixView {
-    /// First element.
-    pub offset: usize,
-    /// Elements between rows.
-    pub row_stride: i64,
-    /// Elements between columns.
-    pub col_stride: i64,
-}
-
 /// What to run. Plain data of fixed size: enqueueing one allocates nothing.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum Kernel {
     /// `[out]`: every element becomes `value`.
     Fill {
         /// Elements to write.
         elements: usize,
+        /// Their type.
+        dtype: DType,
         /// The value.
-        value: f32,
+        value: Scalar,
     },
-    /// `[out]`: standard normal numbers.
+    /// `[out]`: element `i` becomes `start + i * step`. Integers: in i64, wrapping. Floats: in f64, the product rounded and then
+    /// the sum, and the result rounded to `dtype` once. Not for bool.
+    Arange {
+        /// Elements to write.
+        elements: usize,
+        /// Their type.
+        dtype: DType,
+        /// Element 0.
+        start: Scalar,
+        /// Distance of two elements.
+        step: Scalar,
+    },
+    /// `[out]`: f32 numbers from `low` up to but without `high`, `u * (high - low) + low` with one rounding of the difference and one of the
+    /// rest, `u` being 24 bits of [`PhiloxKey`]'s word over 2^24; what rounds up to `high` becomes the number below it. `low < high`,
+    /// and their distance is finite.
+    Uniform {
+        /// Elements to write.
+        elements: usize,
+        /// Least number.
+        low: f32,
+        /// Bound that is not reached.
+        high: f32,
+        /// Position in the stream of random numbers.
+        key: PhiloxKey,
+    },
+    /// `[out]`: f32 standard normal numbers.
     Randn {
         /// Elements to write.
         elements: usize,
         /// Position in the stream of random numbers.
         key: PhiloxKey,
     },
-    /// `[out, a, b]`: `out[i] = a[i] op b[i]`; `out` is row-major and contiguous, the views have one shape.
+    /// `[out, a]`: `out[i] = op(a[i])`.
+    Unary {
+        /// The operation.
+        op: UnaryOp,
+        /// Type of `a` and `out`.
+        dtype: DType,
+        /// View of `a`.
+        a: Layout,
+    },
+    /// `[out, a, b]`: `out[i] = a[i] op b[i]`. Comparisons write bool.
     Binary {
         /// The operation.
         op: BinaryOp,
+        /// Type of `a` and `b`.
+        dtype: DType,
+        /// Views of `a` and `b`.
+        views: Views<2>,
+    },
+    /// `[out, cond, a, b]`: `out[i]` is `a[i]` where `cond[i]`, which is bool, and `b[i]` elsewhere. Bits are kept.
+    Where {
+        /// Type of `a`, `b` and `out`.
+        dtype: DType,
+        /// Views of `cond`, `a` and `b`.
+        views: Views<3>,
+    },
+    /// `[out, a]`: the elements of `a` in another type. A cast to the same type is a copy.
+    Cast {
+        /// Type of `a`.
+        from: DType,
+        /// Type of `out`.
+        to: DType,
+        /// View of `a`.
+        a: Layout,
+    },
+    /// `[out, a]`: `out` gets the elements of the view in row-major order, bit by bit.
+    Copy {
+        /// Type of `a` and `out`.
+        dtype: DType,
+        /// View of `a`.
+        a: Layout,
+    },
+    /// `[out, a, b]`: `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]`, with equal batch axes (a repeated one has stride 0). `k == 0` gives
+    /// zeros. f16 and bf16 accumulate in f32. Not for u8 and bool.
+    Matmul {
+        /// Type of all three.
+        dtype: DType,
         /// View of `a`.
         a: Layout,
         /// View of `b`.
         b: Layout,
     },
-    /// `[out, a]`: `out` gets the elements of the view in row-major order.
-    Copy {
-        /// View of `a`.
-        a: Layout,
-    },
-    /// `[out, a, b]`: `[m, k] x [k, n] -> [m, n]`, `out` row-major. `k == 0` gives zeros.
-    Matmul {
-        /// Rows of `a` and `out`.
-        m: usize,
-        /// Columns of `b` and `out`.
-        n: usize,
-        /// Columns of `a`, rows of `b`.
-        k: usize,
-        /// View of `a`, `m` by `k`.
-        a: MatrixView,
-        /// View of `b`, `k` by `n`.
-        b: MatrixView,
-    },
-    /// `[out, a]`: one element from all elements of `a` in row-major order, by a fixed tree that depends on the number of
-    /// elements alone.
+    /// `[out, a]`: one element for each index of the first `kept` axes, from the elements of the other axes in row-major order, by a fixed
+    /// tree that depends on their number alone. See [`ReduceOp`] for types and empty reductions.
     Reduce {
         /// The reduction.
         op: ReduceOp,
-        /// View of `a`.
+        /// Type of `a`.
+        dtype: DType,
+        /// View of `a`, the kept axes first.
         a: Layout,
+        /// How many axes are kept.
+        kept: u8,
     },
     /// `[out, staging]`: host to device, `bytes` from the start of the staging operand.
     Upload {
@@ -127,10 +164,10 @@ pub enum Kernel {
         /// Bytes to overwrite, a multiple of 4.
         bytes: usize,
     },
-    /// `[out (8 bytes), a]`: a 64-bit hash over the bits of every element, by position; see [`Kernel::fingerprint_of`].
+    /// `[out (8 bytes), a]`: a 64-bit hash over every byte, by position; see [`Kernel::fingerprint_of`].
     Fingerprint {
-        /// Number of 32-bit words of `a`.
-        words: usize,
+        /// Bytes of `a`.
+        bytes: usize,
     },
 }
 
@@ -143,13 +180,16 @@ impl Kernel {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Fill { .. } => "fill",
+            Self::Arange { .. } => "arange",
+            Self::Uniform { .. } => "uniform",
             Self::Randn { .. } => "randn",
-            Self::Binary { op: BinaryOp::Add, .. } => "add",
-            Self::Binary { op: BinaryOp::Mul, .. } => "mul",
+            Self::Unary { op, .. } => op.name(),
+            Self::Binary { op, .. } => op.name(),
+            Self::Where { .. } => "where",
+            Self::Cast { .. } => "cast",
             Self::Copy { .. } => "copy",
             Self::Matmul { .. } => "matmul",
-            Self::Reduce { op: ReduceOp::Sum, .. } => "sum",
-            Self::Reduce { op: ReduceOp::Mean, .. } => "mean",
+            Self::Reduce { op, .. } => op.name(),
             Self::Upload { .. } => "upload",
             Self::Download { .. } => "download",
             Self::Spin { .. } => "spin",
@@ -158,11 +198,81 @@ impl Kernel {
         }
     }
 
-    /// The hash of [`Kernel::Fingerprint`]: the wrapping sum over all words of a mix of word and position, so that any partition of
-    /// the work gives the same value. The mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014).
+    /// Type and number of the elements that it writes; `None` for a kernel that writes bytes or nothing.
     #[must_use]
-    pub fn fingerprint_of(words: impl IntoIterator<Item = u32>) -> u64 {
-        words.into_iter().enumerate().fold(0u64, |sum, (i, w)| sum.wrapping_add(Self::fingerprint_word(i as u64, w)))
+    pub fn output(&self) -> Option<(DType, usize)> {
+        Some(match self {
+            Self::Fill { dtype, elements, .. } | Self::Arange { dtype, elements, .. } => (*dtype, *elements),
+            Self::Uniform { elements, .. } | Self::Randn { elements, .. } => (DType::F32, *elements),
+            Self::Unary { dtype, a, .. } | Self::Copy { dtype, a } | Self::Cast { to: dtype, a, .. } => {
+                (*dtype, a.elements())
+            }
+            Self::Binary { op, dtype, views } => (op.result(*dtype), views.elements()),
+            Self::Where { dtype, views } => (*dtype, views.elements()),
+            Self::Matmul { dtype, a, b } => {
+                let columns = if b.dims() == 0 { 0 } else { b.size(b.dims() - 1) };
+                let rows = a.sizes().split_last().map_or(0, |(_, rows)| product(rows));
+                (*dtype, rows.saturating_mul(columns))
+            }
+            Self::Reduce { op, dtype, a, kept } => {
+                (op.result(*dtype), product(&a.sizes()[..a.dims().min(usize::from(*kept))]))
+            }
+            Self::Upload { .. }
+            | Self::Download { .. }
+            | Self::Spin { .. }
+            | Self::Poison { .. }
+            | Self::Fingerprint { .. } => return None,
+        })
+    }
+
+    /// Why nobody can run it, for a kernel that says nothing defined: an operation that its type does not have, or shapes that do not fit.
+    /// A front end refuses these before a launch; a backend may take their absence for granted, and asserts it.
+    #[must_use]
+    pub fn defect(&self) -> Option<&'static str> {
+        let wrong_type = |takes: bool| (!takes).then_some("the operation does not take this type");
+        match self {
+            Self::Arange { dtype, .. } => wrong_type(dtype.is_number()),
+            Self::Uniform { low, high, .. } => {
+                let apart = low < high && (high - low).is_finite();
+                (!apart).then_some("the bounds of uniform numbers must be apart by a finite distance")
+            }
+            Self::Unary { op, dtype, .. } => wrong_type(op.takes(*dtype)),
+            Self::Binary { op, dtype, .. } => wrong_type(op.takes(*dtype)),
+            Self::Matmul { dtype, a, b } => {
+                wrong_type(dtype.is_float() || *dtype == DType::I64).or_else(|| product_defect(a, b))
+            }
+            Self::Reduce { op, dtype, a, kept } => wrong_type(op.takes(*dtype)).or_else(|| {
+                let kept = usize::from(*kept);
+                if kept > a.dims() {
+                    return Some("more axes are kept than there are");
+                }
+                let empty = a.sizes()[kept..].contains(&0) && !a.sizes()[..kept].contains(&0);
+                (empty && !op.has_value_of_nothing()).then_some("nothing has no greatest element")
+            }),
+            Self::Poison { bytes } => (!bytes.is_multiple_of(4)).then_some("poison comes in words of 4 bytes"),
+            Self::Fill { .. }
+            | Self::Randn { .. }
+            | Self::Where { .. }
+            | Self::Cast { .. }
+            | Self::Copy { .. }
+            | Self::Upload { .. }
+            | Self::Download { .. }
+            | Self::Spin { .. }
+            | Self::Fingerprint { .. } => None,
+        }
+    }
+
+    /// The hash of [`Kernel::Fingerprint`]: the wrapping sum over all words of a mix of word and position, so that any partition of
+    /// the work gives the same value. The mix is the finaliser of SplitMix64 (Steele, Lea, Flood 2014). Words are little-endian, 4 bytes each;
+    /// 1 to 3 bytes at the end are [`Kernel::fingerprint_tail`].
+    #[must_use]
+    pub fn fingerprint_of(bytes: &[u8]) -> u64 {
+        let (words, tail) = bytes.as_chunks::<4>();
+        let sum = words
+            .iter()
+            .enumerate()
+            .fold(0u64, |sum, (i, word)| sum.wrapping_add(Self::fingerprint_word(i as u64, u32::from_le_bytes(*word))));
+        sum.wrapping_add(Self::fingerprint_tail(words.len() as u64, tail))
     }
 
     /// One word's share of [`Kernel::fingerprint_of`].
@@ -174,16 +284,32 @@ impl Kernel {
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ (z >> 31)
     }
+
+    /// The share of the last 0 to 3 bytes of [`Kernel::fingerprint_of`], which come after `words` whole words: nothing for none, else a word
+    /// filled up with zeros whose position has the number of bytes in its two highest bits, so that no word of a longer input stands for it.
+    #[must_use]
+    pub fn fingerprint_tail(words: u64, tail: &[u8]) -> u64 {
+        if tail.is_empty() {
+            return 0;
+        }
+        let word = tail.iter().rev().fold(0u32, |word, byte| word << 8 | u32::from(*byte));
+        Self::fingerprint_word(words | (tail.len() as u64) << 62, word)
+    }
+}
+
+fn product(sizes: &[u32]) -> usize {
+    if sizes.contains(&0) { 0 } else { sizes.iter().fold(1, |n, s| n.saturating_mul(*s as usize)) }
+}
+
+/// What is wrong with the shapes of a matrix product.
+fn product_defect(a: &Layout, b: &Layout) -> Option<&'static str> {
+    let (dims, batch) = (a.dims(), a.dims().saturating_sub(2));
+    if dims < 2 || b.dims() != dims || a.sizes()[..batch] != b.sizes()[..batch] {
+        return Some("the factors need the same batch axes and two more");
+    }
+    (a.size(dims - 1) != b.size(dims - 2)).then_some("the inner sizes differ")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_fingerprint_sees_the_position_of_a_word() {
-        assert_ne!(Kernel::fingerprint_of([1, 2, 3]), Kernel::fingerprint_of([2, 1, 3]));
-        assert_ne!(Kernel::fingerprint_of([1, 2, 3]), Kernel::fingerprint_of([1, 2, 3, 0]));
-        assert_eq!(Kernel::fingerprint_of([]), 0);
-    }
-}
+#[path = "tests/kernel.rs"]
+mod tests;

@@ -17,7 +17,7 @@ use crate::options::SimOptions;
 /// The simulated device.
 ///
 /// ```
-/// use millstream_hal::{Access, Backend, EventStatus, Kernel, Launch, Operand};
+/// use millstream_hal::{Access, Backend, DType, EventStatus, Kernel, Launch, Operand};
 /// use millstream_sim::{SimBackend, SimOptions};
 ///
 /// # fn main() -> Result<(), millstream_hal::Error> {
@@ -25,9 +25,9 @@ use crate::options::SimOptions;
 /// let segment = sim.allocate_segment(256)?;
 /// let (writer, other) = (sim.create_stream()?, sim.create_stream()?);
 /// let out = Operand { ptr: segment.base, bytes: 256, access: Access::Write, staging: false };
-/// let fill = |value| Launch::new(Kernel::Fill { elements: 64, value }, 1, &[out]);
-/// sim.launch(writer, &fill(1.0))?;
-/// sim.launch(other, &fill(2.0))?; // no event between them
+/// let fill = |x: f32| Kernel::Fill { elements: 64, dtype: DType::F32, value: x.into() };
+/// sim.launch(writer, &Launch::new(fill(1.0), 1, &[out]))?;
+/// sim.launch(other, &Launch::new(fill(2.0), 1, &[out]))?; // no event between them
 /// for stream in [writer, other] {
 ///     let event = sim.create_event(false)?;
 ///     sim.record(stream, event, 1)?;

@@ -1,6 +1,6 @@
 //! Making tensors.
 
-use millstream_hal::{Kernel, Layout};
+use millstream_hal::{DType, Kernel, Layout};
 use millstream_runtime::Device;
 
 use crate::error::{Error, Result};
@@ -10,7 +10,11 @@ use crate::tensor::Tensor;
 impl Tensor {
     /// All zeros, f32. Enqueues; does not wait. Errors: impossible shape, `OutOfMemory`, and those of the runtime.
     pub fn zeros(device: &Device, shape: &[usize]) -> Result<Self> {
-        Self::launch("zeros", device, shape, &[], |l| Kernel::Fill { elements: l.elements(), value: 0.0 })
+        Self::launch("zeros", device, shape, &[], |l| Kernel::Fill {
+            elements: l.elements(),
+            dtype: DType::F32,
+            value: 0.0f32.into(),
+        })
     }
 
     /// Standard normal numbers, f32, drawn from `generator` (Philox4x32-10 and Box-Muller). Enqueues; does not wait.

@@ -1,6 +1,6 @@
 //! Element by element.
 
-use millstream_hal::{BinaryOp, Kernel};
+use millstream_hal::{BinaryOp, DType, Kernel, Views};
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -22,6 +22,11 @@ impl Tensor {
             let (left, right) = (self.shape(), other.shape());
             return Err(Error::Shape { operation, left, right, rule: "they must be equal" });
         }
-        Self::launch(operation, self.device(), &self.shape(), &[self, other], |_| Kernel::Binary { op, a, b })
+        let views = Views::new([a, b]).map_err(|source| Error::Layout { operation, source })?;
+        Self::launch(operation, self.device(), &self.shape(), &[self, other], |_| Kernel::Binary {
+            op,
+            dtype: DType::F32,
+            views,
+        })
     }
 }

@@ -29,7 +29,7 @@ impl Tensor {
     #[track_caller]
     pub fn fingerprint(&self) -> Result<u64> {
         let whole = self.contiguous()?;
-        let kernel = Kernel::Fingerprint { words: whole.elements() };
+        let kernel = Kernel::Fingerprint { bytes: whole.elements() * whole.dtype().bytes() };
         let hash = self.device().launch(kernel, 8, &[whole.buffer()])?;
         let bytes = self.device().download(&[(&hash, 8)])?;
         Ok(u64::from_le_bytes(bytes.try_into().unwrap_or_default()))

@@ -1,6 +1,6 @@
 //! The product of two matrices.
 
-use millstream_hal::{Kernel, Layout, MatrixView};
+use millstream_hal::{DType, Kernel};
 
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
@@ -15,17 +15,8 @@ impl Tensor {
             let (left, right) = (self.shape(), other.shape());
             return Err(Error::Shape { operation: OPERATION, left, right, rule: "[m, k] x [k, n] is needed" });
         }
-        let (m, k, n) = (a.size(0), a.size(1), b.size(1));
-        Self::launch(OPERATION, self.device(), &[m, n], &[self, other], |_| Kernel::Matmul {
-            m,
-            n,
-            k,
-            a: view(a),
-            b: view(b),
-        })
+        let (a, b) = (*a, *b);
+        let shape = [a.size(0), b.size(1)];
+        Self::launch(OPERATION, self.device(), &shape, &[self, other], |_| Kernel::Matmul { dtype: DType::F32, a, b })
     }
-}
-
-fn view(layout: &Layout) -> MatrixView {
-    MatrixView { offset: layout.offset(), row_stride: layout.stride(0), col_stride: layout.stride(1) }
 }

@@ -1,6 +1,6 @@
 //! Reductions over all elements.
 
-use millstream_hal::{Kernel, ReduceOp};
+use millstream_hal::{DType, Kernel, ReduceOp};
 
 use crate::error::Result;
 use crate::tensor::Tensor;
@@ -19,6 +19,6 @@ impl Tensor {
 
     fn reduce(&self, operation: &'static str, op: ReduceOp) -> Result<Self> {
         let a = *self.layout();
-        Self::launch(operation, self.device(), &[], &[self], |_| Kernel::Reduce { op, a })
+        Self::launch(operation, self.device(), &[], &[self], |_| Kernel::Reduce { op, dtype: DType::F32, a, kept: 0 })
     }
 }

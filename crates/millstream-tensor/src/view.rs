@@ -34,6 +34,6 @@ impl Tensor {
         if a.is_contiguous() && a.offset() == 0 {
             return Ok(self.clone());
         }
-        Self::launch("contiguous", self.device(), &self.shape(), &[self], |_| Kernel::Copy { a })
+        Self::launch("contiguous", self.device(), &self.shape(), &[self], |_| Kernel::Copy { dtype: self.dtype(), a })
     }
 }

@@ -27,7 +27,9 @@
 #[cfg(feature = "cpu")]
 pub mod cpu;
 
-pub use millstream_hal::{Backend, BinaryOp, DType, DeviceInfo, Kernel, Layout, ReduceOp};
+pub use millstream_hal::{
+    Backend, BinaryOp, DType, DeviceInfo, Kernel, Layout, PhiloxKey, ReduceOp, Scalar, UnaryOp, Views,
+};
 pub use millstream_runtime::{
     Arrow, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState, Health, Ladder, MemoryStats, Rung,
     ShutdownReport, Span, Stamp, Stream, StreamGuard, StreamPolicy, Trace, evidence,

@@ -1,56 +1,116 @@
-//! Element-wise kernels. `f64` arithmetic on `f32` operands rounds to `f32` exactly as `f32` arithmetic does (53 >= 2 * 24 + 2
-//! bits), so every backend must agree to the bit.
+//! Element-wise kernels. `f64` arithmetic on `f32`, `f16` or `bf16` operands rounds to their type exactly as `f32` arithmetic does that
+//! is rounded once more (53 >= 2 * 24 + 2 bits, and 24 >= 2 * 11 + 2), so every backend must agree to the bit where hal says "exact".
 
-use millstream_hal::Layout;
+use millstream_hal::{BinaryOp, DType, Layout, Scalar, UnaryOp};
 
-use super::words::{f32_at, positions, put_f32, u32_at};
+use super::number::{Number, read, write};
+use super::positions::positions;
 
-pub(super) fn binary(op: impl Fn(f64, f64) -> f64, a: &Layout, b: &Layout, out: &mut [u8], inputs: &[&[u8]]) {
-    for (i, (x, y)) in positions(a).zip(positions(b)).enumerate() {
-        let value = op(f64::from(f32_at(inputs[0], x)), f64::from(f32_at(inputs[1], y)));
-        put_f32(out, i, value as f32);
+pub(super) fn fill(dtype: DType, elements: usize, value: Scalar, out: &mut [u8]) {
+    (0..elements).for_each(|i| write(dtype, out, i, value.into()));
+}
+
+pub(super) fn arange(dtype: DType, elements: usize, start: Scalar, step: Scalar, out: &mut [u8]) {
+    let (start, step) = (Number::from(start), Number::from(step));
+    for i in 0..elements {
+        let value = if dtype.is_float() {
+            Number::Float(start.float() + i as f64 * step.float())
+        } else {
+            Number::Int(start.int().wrapping_add(step.int().wrapping_mul(i as i64)))
+        };
+        write(dtype, out, i, value);
     }
 }
 
-pub(super) fn copy(a: &Layout, out: &mut [u8], input: &[u8]) {
-    for (i, x) in positions(a).enumerate() {
-        out[i * 4..i * 4 + 4].copy_from_slice(&u32_at(input, x).to_le_bytes());
+pub(super) fn unary(op: UnaryOp, dtype: DType, a: &Layout, out: &mut [u8], input: &[u8]) {
+    for (i, at) in positions(a).enumerate() {
+        let value = match read(dtype, input, at) {
+            Number::Float(x) => Number::Float(match op {
+                UnaryOp::Neg => -x,
+                UnaryOp::Abs => x.abs(),
+                UnaryOp::Exp => x.exp(),
+                UnaryOp::Log => x.ln(),
+                UnaryOp::Sqrt => x.sqrt(),
+                UnaryOp::Tanh => x.tanh(),
+                UnaryOp::Relu if x > 0.0 || x.is_nan() => x,
+                UnaryOp::Relu => 0.0,
+            }),
+            other => Number::Int(match op {
+                UnaryOp::Neg => other.int().wrapping_neg(),
+                UnaryOp::Abs => other.int().wrapping_abs(),
+                UnaryOp::Relu => other.int().max(0),
+                UnaryOp::Exp | UnaryOp::Log | UnaryOp::Sqrt | UnaryOp::Tanh => unreachable!("of floats alone"),
+            }),
+        };
+        write(dtype, out, i, value);
     }
+}
+
+pub(super) fn binary(op: BinaryOp, dtype: DType, [a, b]: [Layout; 2], out: &mut [u8], inputs: &[&[u8]]) {
+    for (i, (x, y)) in positions(&a).zip(positions(&b)).enumerate() {
+        let value = match (read(dtype, inputs[0], x), read(dtype, inputs[1], y)) {
+            (Number::Float(x), Number::Float(y)) => of_floats(op, x, y),
+            (x, y) => of_integers(op, x.int(), y.int()),
+        };
+        write(op.result(dtype), out, i, value);
+    }
+}
+
+fn of_floats(op: BinaryOp, x: f64, y: f64) -> Number {
+    match op {
+        BinaryOp::Add => Number::Float(x + y),
+        BinaryOp::Sub => Number::Float(x - y),
+        BinaryOp::Mul => Number::Float(x * y),
+        BinaryOp::Div => Number::Float(x / y),
+        _ => compared(op, &x, &y),
+    }
+}
+
+fn of_integers(op: BinaryOp, x: i64, y: i64) -> Number {
+    match op {
+        BinaryOp::Add => Number::Int(x.wrapping_add(y)),
+        BinaryOp::Sub => Number::Int(x.wrapping_sub(y)),
+        BinaryOp::Mul => Number::Int(x.wrapping_mul(y)),
+        BinaryOp::Div => Number::Int(if y == 0 { 0 } else { x.wrapping_div(y) }),
+        _ => compared(op, &x, &y),
+    }
+}
+
+fn compared<T: PartialOrd>(op: BinaryOp, x: &T, y: &T) -> Number {
+    Number::Bool(match op {
+        BinaryOp::Eq => x == y,
+        BinaryOp::Ne => x != y,
+        BinaryOp::Lt => x < y,
+        BinaryOp::Le => x <= y,
+        BinaryOp::Gt => x > y,
+        BinaryOp::Ge => x >= y,
+        BinaryOp::Add | BinaryOp::Sub | BinaryOp::Mul | BinaryOp::Div => unreachable!("arithmetic"),
+    })
+}
+
+pub(super) fn select(dtype: DType, [cond, a, b]: [Layout; 3], out: &mut [u8], inputs: &[&[u8]]) {
+    for (i, ((c, x), y)) in positions(&cond).zip(positions(&a)).zip(positions(&b)).enumerate() {
+        let (from, at) = if read(DType::Bool, inputs[0], c).truth() { (inputs[1], x) } else { (inputs[2], y) };
+        copy_element(dtype, out, i, from, at);
+    }
+}
+
+pub(super) fn cast(from: DType, to: DType, a: &Layout, out: &mut [u8], input: &[u8]) {
+    if from == to {
+        return copy(from, a, out, input);
+    }
+    positions(a).enumerate().for_each(|(i, at)| write(to, out, i, read(from, input, at)));
+}
+
+pub(super) fn copy(dtype: DType, a: &Layout, out: &mut [u8], input: &[u8]) {
+    positions(a).enumerate().for_each(|(i, at)| copy_element(dtype, out, i, input, at));
+}
+
+fn copy_element(dtype: DType, out: &mut [u8], to: usize, input: &[u8], from: usize) {
+    let size = dtype.bytes();
+    out[to * size..(to + 1) * size].copy_from_slice(&input[from * size..(from + 1) * size]);
 }
 
 #[cfg(test)]
-mod tests {
-    use millstream_hal::{BinaryOp, Kernel, Layout};
-
-    use crate::interpreter::interpret;
-    use crate::testing::{bytes_of, floats_of};
-
-    #[test]
-    fn add_of_a_matrix_and_its_transpose() {
-        let view = Layout::contiguous(&[2, 2]).unwrap();
-        let a = bytes_of(&[1.0, 2.0, 3.0, 4.0]);
-        let mut out = vec![0; 16];
-        let kernel = Kernel::Binary { op: BinaryOp::Add, a: view, b: view.transposed(0, 1) };
-        interpret(&kernel, &mut out, &[&a, &a]).unwrap();
-        assert_eq!(floats_of(&out), [2.0, 5.0, 5.0, 8.0]);
-    }
-
-    #[test]
-    fn products_round_as_single_precision_does() {
-        let view = Layout::contiguous(&[3]).unwrap();
-        let (a, b) = ([1.000_000_1f32, 1e-38, 3e38], [1.000_000_1f32, 1e-3, 10.0]);
-        let mut out = vec![0; 12];
-        let kernel = Kernel::Binary { op: BinaryOp::Mul, a: view, b: view };
-        interpret(&kernel, &mut out, &[&bytes_of(&a), &bytes_of(&b)]).unwrap();
-        let single: Vec<u32> = a.iter().zip(&b).map(|(x, y)| (x * y).to_bits()).collect();
-        assert_eq!(floats_of(&out).iter().map(|x| x.to_bits()).collect::<Vec<_>>(), single);
-    }
-
-    #[test]
-    fn copy_makes_a_view_contiguous() {
-        let view = Layout::contiguous(&[2, 3]).unwrap().transposed(0, 1);
-        let mut out = vec![0; 24];
-        interpret(&Kernel::Copy { a: view }, &mut out, &[&bytes_of(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0])]).unwrap();
-        assert_eq!(floats_of(&out), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
-    }
-}
+#[path = "tests/elementwise.rs"]
+mod tests;

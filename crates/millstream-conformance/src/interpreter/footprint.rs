@@ -5,15 +5,21 @@
 
 use std::ops::Range;
 
-use millstream_hal::{Kernel, Layout, MAX_OPERANDS, MatrixView};
-
-use crate::Error;
+use millstream_hal::{DType, Kernel, Layout, MAX_OPERANDS};
 
 /// Byte ranges inside the operands, outputs first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Footprint {
     ranges: [Range<usize>; MAX_OPERANDS],
     len: usize,
+}
+
+impl Footprint {
+    fn of<const N: usize>(all: [Range<usize>; N]) -> Self {
+        let mut ranges = [const { 0..0 }; MAX_OPERANDS];
+        ranges[..N].clone_from_slice(&all);
+        Self { ranges, len: N }
+    }
 }
 
 impl std::ops::Deref for Footprint {
@@ -24,89 +30,67 @@ impl std::ops::Deref for Footprint {
     }
 }
 
-/// The bytes that `kernel` touches in each operand. Errors: a kernel that the interpreter does not know.
-pub fn footprint(kernel: &Kernel) -> Result<Footprint, Error> {
-    let words = |n: usize| 0..n * 4;
-    let mut ranges = [const { 0..0 }; MAX_OPERANDS];
-    let len = match kernel {
-        Kernel::Spin { .. } => 0,
-        Kernel::Fill { elements, .. } | Kernel::Randn { elements, .. } => {
-            ranges[0] = words(*elements);
-            1
+/// The bytes that `kernel` touches in each operand.
+#[must_use]
+pub fn footprint(kernel: &Kernel) -> Footprint {
+    let bytes = |bytes: usize| 0..bytes;
+    let out = bytes(kernel.output().map_or(0, |(dtype, elements)| elements.saturating_mul(dtype.bytes())));
+    match kernel {
+        Kernel::Spin { .. } => Footprint::of([]),
+        Kernel::Fill { .. } | Kernel::Arange { .. } | Kernel::Uniform { .. } | Kernel::Randn { .. } => {
+            Footprint::of([out])
         }
-        Kernel::Poison { bytes } => {
-            ranges[0] = 0..bytes / 4 * 4;
-            1
+        Kernel::Poison { bytes: all } => Footprint::of([bytes(*all)]),
+        Kernel::Unary { dtype, a, .. }
+        | Kernel::Copy { dtype, a }
+        | Kernel::Cast { from: dtype, a, .. }
+        | Kernel::Reduce { dtype, a, .. } => Footprint::of([out, hull(*dtype, a)]),
+        Kernel::Binary { dtype, views, .. } => {
+            let [a, b] = views.all();
+            Footprint::of([out, hull(*dtype, &a), hull(*dtype, &b)])
         }
-        Kernel::Binary { a, b, .. } => {
-            ranges[..3].clone_from_slice(&[words(a.elements()), hull(a), hull(b)]);
-            3
+        Kernel::Where { dtype, views } => {
+            let [cond, a, b] = views.all();
+            Footprint::of([out, hull(DType::Bool, &cond), hull(*dtype, &a), hull(*dtype, &b)])
         }
-        Kernel::Copy { a } => {
-            ranges[..2].clone_from_slice(&[words(a.elements()), hull(a)]);
-            2
-        }
-        Kernel::Matmul { m, n, k, a, b } => {
-            ranges[..3].clone_from_slice(&[words(m * n), matrix_hull(a, *m, *k), matrix_hull(b, *k, *n)]);
-            3
-        }
-        Kernel::Reduce { a, .. } => {
-            ranges[..2].clone_from_slice(&[words(1), hull(a)]);
-            2
-        }
-        Kernel::Upload { bytes } => {
-            ranges[..2].clone_from_slice(&[0..*bytes, 0..*bytes]);
-            2
-        }
-        Kernel::Download { bytes, from, to } => {
-            ranges[..2].clone_from_slice(&[*to..to + bytes, *from..from + bytes]);
-            2
-        }
-        Kernel::Fingerprint { words: n } => {
-            ranges[..2].clone_from_slice(&[0..8, words(*n)]);
-            2
-        }
-        other => return Err(Error::UnknownKernel(other.name())),
-    };
-    Ok(Footprint { ranges, len })
-}
-
-fn hull(view: &Layout) -> Range<usize> {
-    strided(view.offset(), (0..view.dims()).map(|axis| (view.size(axis), view.stride(axis))))
-}
-
-fn matrix_hull(view: &MatrixView, rows: usize, columns: usize) -> Range<usize> {
-    strided(view.offset, [(rows, view.row_stride), (columns, view.col_stride)].into_iter())
-}
-
-fn strided(offset: usize, axes: impl Iterator<Item = (usize, i64)>) -> Range<usize> {
-    let (mut first, mut last) = (offset as i64, offset as i64);
-    for (size, stride) in axes {
-        if size == 0 {
-            return 0..0;
-        }
-        let reach = (size as i64 - 1) * stride;
-        first += reach.min(0);
-        last += reach.max(0);
+        Kernel::Matmul { dtype, a, b } => Footprint::of([out, hull(*dtype, a), hull(*dtype, b)]),
+        Kernel::Upload { bytes } => Footprint::of([0..*bytes, 0..*bytes]),
+        Kernel::Download { bytes, from, to } => Footprint::of([*to..to + bytes, *from..from + bytes]),
+        Kernel::Fingerprint { bytes } => Footprint::of([0..8, 0..*bytes]),
     }
-    first as usize * 4..(last as usize + 1) * 4
+}
+
+fn hull(dtype: DType, view: &Layout) -> Range<usize> {
+    match view.extent() {
+        0 => 0..0,
+        end => view.offset().saturating_mul(dtype.bytes())..end.saturating_mul(dtype.bytes()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn layout(shape: &[usize]) -> Layout {
+        Layout::contiguous(shape).unwrap()
+    }
+
     #[test]
     fn a_transposed_view_touches_the_same_bytes() {
-        let view = Layout::contiguous(&[3, 5]).unwrap();
-        let copy = footprint(&Kernel::Copy { a: view.transposed(0, 1) }).unwrap();
+        let copy = footprint(&Kernel::Copy { dtype: DType::F32, a: layout(&[3, 5]).transposed(0, 1) });
         assert_eq!(&copy[..], [0..60, 0..60]);
     }
 
     #[test]
+    fn a_narrowed_view_touches_from_its_first_to_its_last_element() {
+        let a = layout(&[4, 6]).narrowed(0, 1, 2).unwrap().narrowed(1, 2, 3).unwrap();
+        let cast = footprint(&Kernel::Cast { from: DType::F16, to: DType::F64, a });
+        assert_eq!(&cast[..], [0..48, 16..34]);
+    }
+
+    #[test]
     fn an_empty_matmul_reads_nothing() {
-        let view = MatrixView { offset: 0, row_stride: 0, col_stride: 1 };
-        let kernel = Kernel::Matmul { m: 2, n: 3, k: 0, a: view, b: view };
-        assert_eq!(&footprint(&kernel).unwrap()[..], [0..24, 0..0, 0..0]);
+        let kernel = Kernel::Matmul { dtype: DType::F32, a: layout(&[2, 0]), b: layout(&[0, 3]) };
+        assert_eq!(&footprint(&kernel)[..], [0..24, 0..0, 0..0]);
     }
 }

@@ -2,17 +2,20 @@
 
 use millstream_hal::Kernel;
 
-use super::words::u32_at;
-
 pub(super) fn copy_bytes(out: &mut [u8], to: usize, input: &[u8], from: usize, bytes: usize) {
     if bytes > 0 {
         out[to..to + bytes].copy_from_slice(&input[from..from + bytes]);
     }
 }
 
-pub(super) fn fingerprint(words: usize, out: &mut [u8], input: &[u8]) {
-    let hash = Kernel::fingerprint_of((0..words).map(|word| u32_at(input, word)));
-    out[..8].copy_from_slice(&hash.to_le_bytes());
+pub(super) fn poison(bytes: &mut [u8]) {
+    for word in bytes.as_chunks_mut::<4>().0 {
+        *word = Kernel::POISON_WORD.to_le_bytes();
+    }
+}
+
+pub(super) fn fingerprint(bytes: usize, out: &mut [u8], input: &[u8]) {
+    out[..8].copy_from_slice(&Kernel::fingerprint_of(&input[..bytes]).to_le_bytes());
 }
 
 #[cfg(test)]
@@ -29,10 +32,9 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_is_that_of_the_words() {
+    fn a_fingerprint_is_that_of_the_bytes_and_of_no_more() {
         let mut out = [0u8; 8];
-        let input: Vec<u8> = [1u32, 2, 3].iter().flat_map(|w| w.to_le_bytes()).collect();
-        interpret(&Kernel::Fingerprint { words: 3 }, &mut out, &[&input]).unwrap();
-        assert_eq!(u64::from_le_bytes(out), Kernel::fingerprint_of([1, 2, 3]));
+        interpret(&Kernel::Fingerprint { bytes: 5 }, &mut out, &[&[1, 2, 3, 4, 5, 6]]).unwrap();
+        assert_eq!(u64::from_le_bytes(out), Kernel::fingerprint_of(&[1, 2, 3, 4, 5]));
     }
 }

@@ -1,9 +1,9 @@
 //! Capture: launched again as one, or refused with a word.
 
-use millstream_hal::{BinaryOp, Error, Kernel};
+use millstream_hal::{BinaryOp, DType, Error, Kernel};
 
 use super::Make;
-use super::rig::{Rig, layout};
+use super::rig::{Rig, binary, layout};
 
 pub(super) fn a_capture_is_replayed_or_unsupported(make: Make<'_>) {
     let rig = Rig::new(make);
@@ -15,8 +15,8 @@ pub(super) fn a_capture_is_replayed_or_unsupported(make: Make<'_>) {
     match rig.backend.begin_capture(lane.stream) {
         Ok(()) => {
             let view = layout(&[64]);
-            lane.enqueue(Kernel::Copy { a: view }, &[copy.out(), x.input()]);
-            let add = Kernel::Binary { op: BinaryOp::Add, a: view, b: view };
+            lane.enqueue(Kernel::Copy { dtype: DType::F32, a: view }, &[copy.out(), x.input()]);
+            let add = binary(BinaryOp::Add, view, view);
             lane.enqueue(add, &[x.out(), copy.input(), one.input()]);
             let graph = rig.backend.end_capture(lane.stream).expect("a graph");
             assert_eq!(rig.values(&mut lane, x), [0.0; 64], "captured launches ran");

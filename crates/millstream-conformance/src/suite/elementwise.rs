@@ -1,9 +1,9 @@
 //! Fill, poison, add, mul, copy: exact to the bit.
 
-use millstream_hal::{BinaryOp, Kernel, Layout};
+use millstream_hal::{BinaryOp, DType, Kernel, Layout};
 
 use super::Make;
-use super::rig::{Rig, assert_exact, layout, values};
+use super::rig::{Rig, assert_exact, binary, fill, layout, values};
 
 /// Sizes around the widths of vectors, unrolled loops and chunks.
 const SIZES: [usize; 14] = [0, 1, 2, 3, 4, 5, 7, 8, 31, 64, 65, 1_000, 4_097, 300_001];
@@ -25,7 +25,7 @@ pub(super) fn a_fill_writes_its_value_and_no_more(make: Make<'_>) {
     let mut lane = rig.lane();
     for elements in SIZES {
         for value in [1.5, -0.0, f32::INFINITY, f32::MIN_POSITIVE / 2.0] {
-            let kernel = Kernel::Fill { elements, value };
+            let kernel = fill(elements, value);
             assert_exact(&rig.both(&mut lane, kernel, elements, &[]), &kernel);
         }
     }
@@ -63,7 +63,7 @@ pub(super) fn add_and_mul_are_exact(make: Make<'_>) {
         }
         for op in [BinaryOp::Add, BinaryOp::Mul] {
             for (a, b) in [(a, b), (b, a)] {
-                let kernel = Kernel::Binary { op, a, b };
+                let kernel = binary(op, a, b);
                 assert_exact(&rig.both(&mut lane, kernel, n, &[&x, &y]), &kernel);
             }
         }
@@ -77,7 +77,7 @@ pub(super) fn copy_makes_views_contiguous(make: Make<'_>) {
     let mut lane = rig.lane();
     for view in views().into_iter().chain(SIZES.map(|n| layout(&[n]))) {
         let n = view.elements();
-        let kernel = Kernel::Copy { a: view };
+        let kernel = Kernel::Copy { dtype: DType::F32, a: view };
         assert_exact(&rig.both(&mut lane, kernel, n, &[&values(3, n)]), &kernel);
     }
     lane.end();

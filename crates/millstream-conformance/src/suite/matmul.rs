@@ -3,10 +3,10 @@
 //! The bound per element is `4 sqrt(k) eps (|A||B|)`: rounding errors of a sum of `k` products add up like a random walk (Higham and Mary,
 //! "A new approach to probabilistic rounding error analysis", 2019), four times for safety.
 
-use millstream_hal::{Kernel, MatrixView};
+use millstream_hal::{DType, Kernel, Layout};
 
 use super::Make;
-use super::rig::{Lane, Rig, assert_exact, assert_near, values};
+use super::rig::{Lane, Rig, assert_exact, assert_near, layout, values};
 
 /// Rows, columns, inner.
 const SHAPES: [[usize; 3]; 14] = [
@@ -35,17 +35,17 @@ enum Order {
 }
 
 impl Order {
-    fn view(self, rows: usize, columns: usize) -> (MatrixView, usize) {
-        let (offset, row_stride, col_stride) = match self {
-            Self::Rows => (0, columns as i64, 1),
-            Self::Columns => (0, 1, rows as i64),
-            Self::Part => (3, columns as i64 + 5, 1),
+    fn view(self, rows: usize, columns: usize) -> (Layout, usize) {
+        let view = match self {
+            Self::Rows => layout(&[rows, columns]),
+            Self::Columns => layout(&[columns, rows]).transposed(0, 1),
+            Self::Part => {
+                let whole = layout(&[rows + 1, columns + 5]);
+                let narrow = |view: Layout, axis, from, n| view.narrowed(axis, from, n).expect("inside");
+                narrow(narrow(whole, 0, 1, rows), 1, 3, columns)
+            }
         };
-        let words = match self {
-            Self::Part => 3 + rows * (columns + 5),
-            Self::Rows | Self::Columns => rows * columns,
-        };
-        (MatrixView { offset, row_stride, col_stride }, words)
+        (view, view.extent())
     }
 }
 
@@ -66,11 +66,10 @@ pub(super) fn products_are_within_their_bound(make: Make<'_>) {
 fn compare(rig: &Rig, lane: &mut Lane, [m, n, k]: [usize; 3], orders: (Order, Order)) {
     let ((a, a_words), (b, b_words)) = (orders.0.view(m, k), orders.1.view(k, n));
     let (x, y) = (values(m as u64, a_words), values(n as u64 + 1_000, b_words));
-    let kernel = Kernel::Matmul { m, n, k, a, b };
+    let kernel = Kernel::Matmul { dtype: DType::F32, a, b };
     let result = rig.both(lane, kernel, m * n, &[&x, &y]);
-    let element = |view: &MatrixView, all: &[f32], r: usize, c: usize| {
-        let at = view.offset as i64 + r as i64 * view.row_stride + c as i64 * view.col_stride;
-        f64::from(all[at as usize].abs())
+    let element = |view: &Layout, all: &[f32], r: usize, c: usize| {
+        f64::from(all[view.offset() + r * view.stride(0) + c * view.stride(1)].abs())
     };
     let scale = 4.0 * (k as f64).sqrt() * f64::from(f32::EPSILON);
     let bound = |i: usize| {
@@ -84,9 +83,7 @@ pub(super) fn an_empty_inner_dimension_gives_zeros(make: Make<'_>) {
     let rig = Rig::new(make);
     let mut lane = rig.lane();
     for [m, n] in [[1, 1], [5, 7], [40, 70]] {
-        let a = MatrixView { offset: 0, row_stride: 0, col_stride: 1 };
-        let b = MatrixView { offset: 0, row_stride: n as i64, col_stride: 1 };
-        let kernel = Kernel::Matmul { m, n, k: 0, a, b };
+        let kernel = Kernel::Matmul { dtype: DType::F32, a: layout(&[m, 0]), b: layout(&[0, n]) };
         assert_exact(&rig.both(&mut lane, kernel, m * n, &[&[], &[]]), &kernel);
     }
     lane.end();

@@ -1,6 +1,6 @@
 //! Sums and means: within `4 log2(n) eps sum |x|` of the double-precision ones, the error of a balanced tree (Higham 1993).
 
-use millstream_hal::{Kernel, Layout, ReduceOp};
+use millstream_hal::{DType, Kernel, Layout, ReduceOp};
 
 use super::Make;
 use super::rig::{Lane, Rig, assert_near, layout, values};
@@ -28,7 +28,7 @@ fn compare(rig: &Rig, lane: &mut Lane, a: Layout) {
     let absolute: f64 = x.iter().map(|v| f64::from(v.abs())).sum();
     let bound = 4.0 * (n as f64).log2().max(1.0) * f64::from(f32::EPSILON) * absolute;
     for (op, bound) in [(ReduceOp::Sum, bound), (ReduceOp::Mean, bound / n as f64)] {
-        let kernel = Kernel::Reduce { op, a };
+        let kernel = Kernel::Reduce { op, dtype: DType::F32, a, kept: 0 };
         assert_near(&rig.both(lane, kernel, 1, &[&x]), &kernel, |_| bound);
     }
 }
@@ -37,8 +37,10 @@ pub(super) fn an_empty_sum_is_zero_and_an_empty_mean_is_nan(make: Make<'_>) {
     let rig = Rig::new(make);
     let mut lane = rig.lane();
     for a in [layout(&[0]), layout(&[3, 0])] {
-        let [sum, _] = rig.both(&mut lane, Kernel::Reduce { op: ReduceOp::Sum, a }, 1, &[&[]]);
-        let [mean, _] = rig.both(&mut lane, Kernel::Reduce { op: ReduceOp::Mean, a }, 1, &[&[]]);
+        let [sum, _] =
+            rig.both(&mut lane, Kernel::Reduce { op: ReduceOp::Sum, dtype: DType::F32, a, kept: 0 }, 1, &[&[]]);
+        let [mean, _] =
+            rig.both(&mut lane, Kernel::Reduce { op: ReduceOp::Mean, dtype: DType::F32, a, kept: 0 }, 1, &[&[]]);
         assert!(sum[0] == 0.0 && mean[0].is_nan(), "sum {} and mean {} of nothing", sum[0], mean[0]);
     }
     lane.end();

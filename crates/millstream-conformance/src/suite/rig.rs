@@ -4,8 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use millstream_hal::{
-    Access, Backend, DevicePtr, Error, EventStatus, Kernel, Launch, Operand, RawEvent, RawSegment, RawStream,
-    SEGMENT_ALIGN,
+    Access, Backend, BinaryOp, DType, DevicePtr, Error, EventStatus, Kernel, Launch, Layout, Operand, RawEvent,
+    RawSegment, RawStream, SEGMENT_ALIGN, Views,
 };
 use millstream_sync::Arc;
 
@@ -68,7 +68,7 @@ impl Lane {
     }
 
     pub(super) fn fill(&mut self, block: Block, value: f32) {
-        self.launch(Kernel::Fill { elements: block.words, value }, &[block.out()]);
+        self.launch(fill(block.words, value), &[block.out()]);
     }
 
     pub(super) fn spin(&mut self, micros: u32) {
@@ -77,12 +77,12 @@ impl Lane {
 
     pub(super) fn copy(&mut self, to: Block, from: Block) {
         let a = layout(&[from.words]);
-        self.launch(Kernel::Copy { a }, &[to.out(), from.input()]);
+        self.launch(Kernel::Copy { dtype: DType::F32, a }, &[to.out(), from.input()]);
     }
 
     pub(super) fn add(&mut self, out: Block, a: Block, b: Block) {
         let view = layout(&[out.words]);
-        let kernel = Kernel::Binary { op: millstream_hal::BinaryOp::Add, a: view, b: view };
+        let kernel = binary(BinaryOp::Add, view, view);
         self.launch(kernel, &[out.out(), a.input(), b.input()]);
     }
 
@@ -117,8 +117,18 @@ pub(super) fn synchronize(backend: &Arc<dyn Backend>, event: RawEvent) {
     assert_eq!(status, EventStatus::Done, "the work did not complete within {PATIENCE:?}");
 }
 
-pub(super) fn layout(shape: &[usize]) -> millstream_hal::Layout {
-    millstream_hal::Layout::contiguous(shape).expect("a small shape")
+pub(super) fn layout(shape: &[usize]) -> Layout {
+    Layout::contiguous(shape).expect("a small shape")
+}
+
+/// A fill with f32.
+pub(super) fn fill(elements: usize, value: f32) -> Kernel {
+    Kernel::Fill { elements, dtype: DType::F32, value: value.into() }
+}
+
+/// An operation on two f32 views of one shape.
+pub(super) fn binary(op: BinaryOp, a: Layout, b: Layout) -> Kernel {
+    Kernel::Binary { op, dtype: DType::F32, views: Views::new([a, b]).expect("views of one shape") }
 }
 
 /// A device with memory to cut.

@@ -1,6 +1,6 @@
 //! Same work, same bits: on another stream, on another device, with other work beside it.
 
-use millstream_hal::{Kernel, MatrixView, PhiloxKey, ReduceOp};
+use millstream_hal::{DType, Kernel, PhiloxKey, ReduceOp};
 
 use super::Make;
 use super::rig::{Lane, Rig, layout};
@@ -31,15 +31,17 @@ fn work(rig: &Rig, lane: &mut Lane) -> Vec<u32> {
         let key = PhiloxKey { seed: 9, sequence: sequence as u64, offset: 0 };
         lane.launch(Kernel::Randn { elements: block.words, key }, &[block.out()]);
     }
-    let rows = |columns: usize| MatrixView { offset: 0, row_stride: columns as i64, col_stride: 1 };
-    let matmul = Kernel::Matmul { m, n, k, a: rows(k), b: rows(n) };
+    let matmul = Kernel::Matmul { dtype: DType::F32, a: layout(&[m, k]), b: layout(&[k, n]) };
     lane.launch(matmul, &[z.out(), x.input(), y.input()]);
     let big = rig.block(500_001);
     let key = PhiloxKey { seed: 10, sequence: 0, offset: 0 };
     lane.launch(Kernel::Randn { elements: big.words, key }, &[big.out()]);
     let sums = rig.block(2);
     for (i, op) in [ReduceOp::Sum, ReduceOp::Mean].into_iter().enumerate() {
-        lane.launch(Kernel::Reduce { op, a: layout(&[big.words]) }, &[sums.part(i, 1).out(), big.input()]);
+        lane.launch(
+            Kernel::Reduce { op, dtype: DType::F32, a: layout(&[big.words]), kept: 0 },
+            &[sums.part(i, 1).out(), big.input()],
+        );
     }
     [x, y, z, sums].into_iter().flat_map(|block| rig.bits(lane, block)).collect()
 }

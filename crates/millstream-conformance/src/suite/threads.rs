@@ -1,6 +1,6 @@
 //! Many host threads on one device.
 
-use millstream_hal::{Kernel, MatrixView, PhiloxKey, ReduceOp};
+use millstream_hal::{DType, Kernel, PhiloxKey, ReduceOp};
 use millstream_sync::atomic::{AtomicU32, Ordering};
 use millstream_sync::{OwnedCell, thread};
 
@@ -26,16 +26,16 @@ impl Bench {
 
     /// Random matrices, product, sum: round after round on one lane.
     fn work(self, lane: &mut Lane, worker: u64, rounds: usize) {
-        let view = MatrixView { offset: 0, row_stride: SIDE as i64, col_stride: 1 };
+        let view = layout(&[SIDE, SIDE]);
         let elements = SIDE * SIDE;
         for round in 0..rounds {
             for (sequence, block) in [self.a, self.b].into_iter().enumerate() {
                 let key = PhiloxKey { seed: worker, sequence: sequence as u64, offset: (round * 64) as u64 };
                 lane.launch(Kernel::Randn { elements, key }, &[block.out()]);
             }
-            let matmul = Kernel::Matmul { m: SIDE, n: SIDE, k: SIDE, a: view, b: view };
+            let matmul = Kernel::Matmul { dtype: DType::F32, a: view, b: view };
             lane.launch(matmul, &[self.c.out(), self.a.input(), self.b.input()]);
-            let sum = Kernel::Reduce { op: ReduceOp::Sum, a: layout(&[elements]) };
+            let sum = Kernel::Reduce { op: ReduceOp::Sum, dtype: DType::F32, a: layout(&[elements]), kept: 0 };
             lane.launch(sum, &[self.sums.part(round, 1).out(), self.c.input()]);
             if round % 10 == 9 {
                 lane.finish();

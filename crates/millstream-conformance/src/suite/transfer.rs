@@ -56,7 +56,7 @@ pub(super) fn a_fingerprint_is_that_of_the_words(make: Make<'_>) {
     let mut lane = rig.lane();
     for words in [0, 1, 2, 5, 64, 1_000, 65_537, 300_000] {
         let input = values(words as u64, words);
-        let [got, wanted] = rig.both(&mut lane, Kernel::Fingerprint { words }, 2, &[&input]);
+        let [got, wanted] = rig.both(&mut lane, Kernel::Fingerprint { bytes: words * 4 }, 2, &[&input]);
         let bits = |x: &[f32]| [x[0].to_bits(), x[1].to_bits()];
         assert_eq!(bits(&got), bits(&wanted), "fingerprint of {words} words");
     }

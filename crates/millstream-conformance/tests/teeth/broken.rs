@@ -70,17 +70,19 @@ impl Broken {
                 key.offset = 0;
                 Kernel::Randn { elements, key }
             }
-            (How::AddsForMultiplies, Kernel::Binary { op: BinaryOp::Mul, a, b }) => {
-                Kernel::Binary { op: BinaryOp::Add, a, b }
+            (How::AddsForMultiplies, Kernel::Binary { op: BinaryOp::Mul, dtype, views }) => {
+                Kernel::Binary { op: BinaryOp::Add, dtype, views }
             }
-            (How::SumsForMean, Kernel::Reduce { a, .. }) => Kernel::Reduce { op: ReduceOp::Sum, a },
+            (How::SumsForMean, Kernel::Reduce { op: ReduceOp::Mean, dtype, a, kept }) => {
+                Kernel::Reduce { op: ReduceOp::Sum, dtype, a, kept }
+            }
             (How::IgnoresTheTargetOfDownloads, Kernel::Download { bytes, from, .. }) => {
                 Kernel::Download { bytes, from, to: 0 }
             }
-            (How::WritesOneWordMore, Kernel::Fill { elements, value }) if elements % 64 == 1 => {
+            (How::WritesOneWordMore, Kernel::Fill { elements, dtype, value }) if elements % 64 == 1 => {
                 let mut operands = launch.operands().to_vec();
                 operands[0].bytes += 4;
-                let kernel = Kernel::Fill { elements: elements + 1, value };
+                let kernel = Kernel::Fill { elements: elements + 1, dtype, value };
                 return Launch::new(kernel, launch.seq, &operands);
             }
             (_, kernel) => kernel,

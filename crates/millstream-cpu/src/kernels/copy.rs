@@ -1,12 +1,13 @@
 //! The elements of a view in row-major order, and the raw bytes of a transfer.
 
+use super::number::Element;
 use super::view::View;
 
 /// Side of a tile of a transposition: a tile and its target lines stay in the first-level cache.
 const TILE: usize = 32;
 
 /// Elements `first .. first + out.len()` of the view. Panics when it has fewer.
-pub fn copy(out: &mut [f32], first: usize, a: &View<'_>) {
+pub fn copy<T: Element>(out: &mut [T], first: usize, a: &View<'_, T>) {
     match a.matrix() {
         Some(matrix) if first.is_multiple_of(matrix.cols) && out.len().is_multiple_of(matrix.cols) => {
             transpose(out, matrix.cols, first / matrix.cols, &matrix);
@@ -16,13 +17,13 @@ pub fn copy(out: &mut [f32], first: usize, a: &View<'_>) {
 }
 
 /// A view of two axes whose columns lie densely.
-pub(crate) struct Matrix<'a> {
-    pub(crate) data: &'a [f32],
+pub(crate) struct Matrix<'a, T> {
+    pub(crate) data: &'a [T],
     pub(crate) cols: usize,
     pub(crate) col_stride: usize,
 }
 
-fn transpose(out: &mut [f32], cols: usize, first_row: usize, matrix: &Matrix<'_>) {
+fn transpose<T: Element>(out: &mut [T], cols: usize, first_row: usize, matrix: &Matrix<'_, T>) {
     let rows = out.len() / cols;
     for row in (0..rows).step_by(TILE) {
         let row_end = (row + TILE).min(rows);

@@ -1,160 +1,281 @@
-//! `out[i] = a[i] op b[i]` over a range of elements.
+//! Element by element over a range: one operand, two, a choice, a change of type.
 //!
-//! One IEEE operation per element, so that every level and every partition gives the same bits; NaN and infinity follow IEEE 754.
+//! Each operation is a type with one function, and each loop is written once over it; the compiler makes a vector loop of every pair. Each element is
+//! computed alone, so that every level and every partition gives the same bits; NaN and infinity follow IEEE 754. Operands that do not
+//! lie side by side are gathered in pieces.
 
-use millstream_hal::BinaryOp;
+use std::marker::PhantomData;
 
+use millstream_hal::{BinaryOp, UnaryOp};
+
+use super::number::{Element, Number, Stored};
+use super::real::Real;
 use super::view::{PIECE, View};
 use crate::Level;
 use crate::simd::Work;
 
-/// Elements `first .. first + out.len()` of `a op b`. Panics when a view has fewer.
-pub fn binary(level: Level, op: BinaryOp, out: &mut [f32], first: usize, a: &View<'_>, b: &View<'_>) {
-    if let (Some(a), Some(b)) = (a.slice(first, out.len()), b.slice(first, out.len())) {
-        level.run(Three { op, out, a, b });
-        return;
-    }
-    let mut buffer = [0f32; PIECE];
-    for (i, piece) in out.chunks_mut(PIECE).enumerate() {
-        let at = first + i * PIECE;
-        a.gather(at, piece);
-        let b = match b.slice(at, piece.len()) {
-            Some(slice) => slice,
-            None => {
-                b.gather(at, &mut buffer[..piece.len()]);
-                &buffer[..piece.len()]
+/// A function of one number.
+trait Map<A> {
+    type Out;
+    fn apply(a: A) -> Self::Out;
+}
+
+/// A function of two numbers.
+trait Pair<A> {
+    type Out;
+    fn apply(a: A, b: A) -> Self::Out;
+}
+
+macro_rules! maps {
+    ($bound:ident: $($name:ident $function:ident),*) => {$(
+        struct $name;
+        impl<A: $bound> Map<A> for $name {
+            type Out = A;
+            #[inline(always)]
+            fn apply(a: A) -> A {
+                A::$function(a)
             }
-        };
-        level.run(Two { op, out: piece, b });
-    }
+        }
+    )*};
 }
 
-/// Elements `first ..` of `out op b`, in place: `out` is the first operand too. Panics when `b` has fewer.
-pub fn binary_in_place(level: Level, op: BinaryOp, out: &mut [f32], first: usize, b: &View<'_>) {
-    if let Some(b) = b.slice(first, out.len()) {
-        level.run(Two { op, out, b });
-        return;
-    }
-    b.pieces(first, out.len(), |at, b| level.run(Two { op, out: &mut out[at..at + b.len()], b }));
+maps!(Number: Neg neg, Abs abs, Relu relu);
+maps!(Real: Exp exp, Log ln, Sqrt sqrt, Tanh tanh);
+
+macro_rules! pairs {
+    ($($name:ident $function:ident),*) => {$(
+        struct $name;
+        impl<A: Number> Pair<A> for $name {
+            type Out = A;
+            #[inline(always)]
+            fn apply(a: A, b: A) -> A {
+                A::$function(a, b)
+            }
+        }
+    )*};
 }
 
-/// `out op out`, in place.
-pub fn binary_with_itself(op: BinaryOp, out: &mut [f32]) {
-    for x in out {
-        *x = apply(op, *x, *x);
-    }
+macro_rules! comparisons {
+    ($($name:ident $operator:tt),*) => {$(
+        struct $name;
+        impl<A: Number> Pair<A> for $name {
+            type Out = u8;
+            #[inline(always)]
+            fn apply(a: A, b: A) -> u8 {
+                u8::from(a $operator b)
+            }
+        }
+    )*};
 }
 
-#[inline(always)]
-fn apply(op: BinaryOp, a: f32, b: f32) -> f32 {
+pairs!(Add add, Sub sub, Mul mul, Div div);
+comparisons!(Eq ==, Ne !=, Lt <, Le <=, Gt >, Ge >=);
+
+/// `out[i] = op(a[first + i])`, where `op` is defined for every number. Panics for another, or when the view has fewer elements.
+pub fn unary<S: Stored>(level: Level, op: UnaryOp, out: &mut [S], first: usize, a: &View<'_, S>) {
     match op {
-        BinaryOp::Add => a + b,
-        BinaryOp::Mul => a * b,
+        UnaryOp::Neg => map::<Neg, S, S>(level, out, first, a),
+        UnaryOp::Abs => map::<Abs, S, S>(level, out, first, a),
+        UnaryOp::Relu => map::<Relu, S, S>(level, out, first, a),
+        UnaryOp::Exp | UnaryOp::Log | UnaryOp::Sqrt | UnaryOp::Tanh => panic!("{} of what is no float", op.name()),
     }
 }
 
-struct Three<'a> {
-    op: BinaryOp,
-    out: &'a mut [f32],
-    a: &'a [f32],
-    b: &'a [f32],
+/// As [`unary`], of floats: every operation.
+pub fn unary_of_floats<S: Stored<Compute: Real>>(
+    level: Level,
+    op: UnaryOp,
+    out: &mut [S],
+    first: usize,
+    a: &View<'_, S>,
+) {
+    match op {
+        UnaryOp::Exp => map::<Exp, S, S>(level, out, first, a),
+        UnaryOp::Log => map::<Log, S, S>(level, out, first, a),
+        UnaryOp::Sqrt => map::<Sqrt, S, S>(level, out, first, a),
+        UnaryOp::Tanh => map::<Tanh, S, S>(level, out, first, a),
+        UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Relu => unary(level, op, out, first, a),
+    }
 }
 
-impl Work for Three<'_> {
+/// `out[i] = a[first + i] op b[first + i]` for an operation of arithmetic. Panics for a comparison, or when a view has fewer elements.
+pub fn binary<S: Stored>(level: Level, op: BinaryOp, out: &mut [S], first: usize, a: &View<'_, S>, b: &View<'_, S>) {
+    match op {
+        BinaryOp::Add => pair::<Add, S, S>(level, out, first, a, b),
+        BinaryOp::Sub => pair::<Sub, S, S>(level, out, first, a, b),
+        BinaryOp::Mul => pair::<Mul, S, S>(level, out, first, a, b),
+        BinaryOp::Div => pair::<Div, S, S>(level, out, first, a, b),
+        _ => panic!("{} gives bools", op.name()),
+    }
+}
+
+/// `out[i] = a[first + i] op b[first + i]` for a comparison: 0 or 1. Panics for another operation, or when a view has fewer elements.
+pub fn compare<S: Stored>(level: Level, op: BinaryOp, out: &mut [u8], first: usize, a: &View<'_, S>, b: &View<'_, S>) {
+    match op {
+        BinaryOp::Eq => pair::<Eq, S, u8>(level, out, first, a, b),
+        BinaryOp::Ne => pair::<Ne, S, u8>(level, out, first, a, b),
+        BinaryOp::Lt => pair::<Lt, S, u8>(level, out, first, a, b),
+        BinaryOp::Le => pair::<Le, S, u8>(level, out, first, a, b),
+        BinaryOp::Gt => pair::<Gt, S, u8>(level, out, first, a, b),
+        BinaryOp::Ge => pair::<Ge, S, u8>(level, out, first, a, b),
+        _ => panic!("{} gives no bools", op.name()),
+    }
+}
+
+/// `out[i] = a[first + i]` in another type. Panics when the view has fewer elements.
+pub fn cast<S: Stored, R: Stored>(level: Level, out: &mut [R], first: usize, a: &View<'_, S>) {
+    in_pieces(out, first, [a], |out, [a]| level.run(Convert { out, a }));
+}
+
+/// `out[i]` is `a[first + i]` where `cond[first + i]` is not 0, else `b[first + i]`. Panics when a view has fewer elements.
+pub fn select<T: Element>(
+    level: Level,
+    out: &mut [T],
+    first: usize,
+    cond: &View<'_, u8>,
+    a: &View<'_, T>,
+    b: &View<'_, T>,
+) {
+    let mut truths = [0u8; PIECE];
+    for (i, out) in out.chunks_mut(PIECE).enumerate() {
+        let at = first + i * PIECE;
+        let cond = cond.piece(at, &mut truths[..out.len()]);
+        in_pieces(out, at, [a, b], |out, [a, b]| level.run(Choose { out, cond, a, b }));
+    }
+}
+
+fn map<O: Map<S::Compute, Out = R::Compute>, S: Stored, R: Stored>(
+    level: Level,
+    out: &mut [R],
+    first: usize,
+    a: &View<'_, S>,
+) {
+    in_pieces(out, first, [a], |out, [a]| level.run(One { op: PhantomData::<O>, out, a }));
+}
+
+fn pair<O: Pair<S::Compute, Out = R::Compute>, S: Stored, R: Stored>(
+    level: Level,
+    out: &mut [R],
+    first: usize,
+    a: &View<'_, S>,
+    b: &View<'_, S>,
+) {
+    in_pieces(out, first, [a, b], |out, [a, b]| level.run(Two { op: PhantomData::<O>, out, a, b }));
+}
+
+/// Calls `work` with parts of `out` and the same elements of each view: once, if all lie side by side.
+#[inline(always)]
+fn in_pieces<T: Element, R, const N: usize>(
+    out: &mut [R],
+    first: usize,
+    views: [&View<'_, T>; N],
+    mut work: impl FnMut(&mut [R], [&[T]; N]),
+) {
+    let slices = views.map(|view| view.slice(first, out.len()));
+    if slices.iter().all(Option::is_some) {
+        work(out, slices.map(Option::unwrap_or_default));
+    } else {
+        gathered(out, first, views, &mut work);
+    }
+}
+
+#[inline(never)]
+fn gathered<T: Element, R, const N: usize>(
+    out: &mut [R],
+    first: usize,
+    views: [&View<'_, T>; N],
+    work: &mut impl FnMut(&mut [R], [&[T]; N]),
+) {
+    let mut buffers = [[T::default(); PIECE]; N];
+    // A repeated element is written down once.
+    let mut filled = [false; N];
+    for ((buffer, filled), view) in buffers.iter_mut().zip(&mut filled).zip(views) {
+        if let Some(value) = view.repeated() {
+            buffer.fill(value);
+            *filled = true;
+        }
+    }
+    for (i, out) in out.chunks_mut(PIECE).enumerate() {
+        let at = first + i * PIECE;
+        for ((buffer, filled), view) in buffers.iter_mut().zip(filled).zip(views) {
+            if !filled && view.slice(at, out.len()).is_none() {
+                view.gather(at, &mut buffer[..out.len()]);
+            }
+        }
+        let pieces = std::array::from_fn(|n| views[n].slice(at, out.len()).unwrap_or(&buffers[n][..out.len()]));
+        work(out, pieces);
+    }
+}
+
+struct One<'a, O, S, R> {
+    op: PhantomData<O>,
+    out: &'a mut [R],
+    a: &'a [S],
+}
+
+impl<O: Map<S::Compute, Out = R::Compute>, S: Stored, R: Stored> Work for One<'_, O, S, R> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let n = self.out.len();
-        let (a, b) = (&self.a[..n], &self.b[..n]);
-        match self.op {
-            BinaryOp::Add => self.out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = a + b),
-            BinaryOp::Mul => self.out.iter_mut().zip(a).zip(b).for_each(|((o, a), b)| *o = a * b),
+        for (out, a) in self.out.iter_mut().zip(self.a) {
+            *out = R::narrow(O::apply(a.widen()));
         }
     }
 }
 
-struct Two<'a> {
-    op: BinaryOp,
-    out: &'a mut [f32],
-    b: &'a [f32],
+struct Two<'a, O, S, R> {
+    op: PhantomData<O>,
+    out: &'a mut [R],
+    a: &'a [S],
+    b: &'a [S],
 }
 
-impl Work for Two<'_> {
+impl<O: Pair<S::Compute, Out = R::Compute>, S: Stored, R: Stored> Work for Two<'_, O, S, R> {
     type Output = ();
 
     #[inline(always)]
     fn run(self) {
-        let b = &self.b[..self.out.len()];
-        match self.op {
-            BinaryOp::Add => self.out.iter_mut().zip(b).for_each(|(o, b)| *o += b),
-            BinaryOp::Mul => self.out.iter_mut().zip(b).for_each(|(o, b)| *o *= b),
+        for ((out, a), b) in self.out.iter_mut().zip(self.a).zip(self.b) {
+            *out = R::narrow(O::apply(a.widen(), b.widen()));
+        }
+    }
+}
+
+struct Convert<'a, S, R> {
+    out: &'a mut [R],
+    a: &'a [S],
+}
+
+impl<S: Stored, R: Stored> Work for Convert<'_, S, R> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (out, a) in self.out.iter_mut().zip(self.a) {
+            *out = a.widen().store();
+        }
+    }
+}
+
+struct Choose<'a, T> {
+    out: &'a mut [T],
+    cond: &'a [u8],
+    a: &'a [T],
+    b: &'a [T],
+}
+
+impl<T: Element> Work for Choose<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (((out, cond), a), b) in self.out.iter_mut().zip(self.cond).zip(self.a).zip(self.b) {
+            *out = if *cond != 0 { *a } else { *b };
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use millstream_hal::Layout;
-
-    use super::super::view::tests::numbered;
-    use super::*;
-
-    #[test]
-    fn every_level_gives_the_bits_of_the_scalar_one() {
-        for n in [0, 1, 2, 15, 16, 17, 63, 255, 1023, 1024, 1025, 4099] {
-            let a: Vec<f32> = (0..n).map(|i| (i as f32 * 0.37).sin() * 1e3).collect();
-            let b: Vec<f32> = (0..n).map(|i| (i as f32 * 1.7).cos() * 1e-3).collect();
-            for op in [BinaryOp::Add, BinaryOp::Mul] {
-                for level in Level::available() {
-                    let mut out = vec![f32::NAN; n];
-                    binary(level, op, &mut out, 0, &View::of(&a), &View::of(&b));
-                    let mut in_place = a.clone();
-                    binary_in_place(level, op, &mut in_place, 0, &View::of(&b));
-                    for i in 0..n {
-                        assert_eq!(out[i].to_bits(), apply(op, a[i], b[i]).to_bits(), "{} {op:?} {i}", level.name());
-                        assert_eq!(in_place[i].to_bits(), out[i].to_bits());
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn strided_operands_and_ranges_agree_with_indexing() {
-        let (rows, cols) = (67, 41);
-        let (a, b) = (numbered(rows * cols), numbered(rows * cols));
-        let plain = Layout::contiguous(&[cols, rows]).unwrap();
-        let turned = Layout::contiguous(&[rows, cols]).unwrap().transposed(0, 1);
-        let at = |i: usize| b[(i % rows) * cols + i / rows];
-        for (first, n) in [(0, rows * cols), (5, 1500), (rows * cols - 1, 1), (100, 0)] {
-            let mut out = vec![0.0; n];
-            binary(Level::best(), BinaryOp::Mul, &mut out, first, &View::new(&a, &plain), &View::new(&b, &turned));
-            let mut swapped = vec![0.0; n];
-            binary(Level::best(), BinaryOp::Mul, &mut swapped, first, &View::new(&b, &turned), &View::new(&a, &plain));
-            let mut in_place = a[first..first + n].to_vec();
-            binary_in_place(Level::best(), BinaryOp::Mul, &mut in_place, first, &View::new(&b, &turned));
-            for i in 0..n {
-                assert_eq!(out[i], a[first + i] * at(first + i));
-            }
-            assert_eq!(out, swapped);
-            assert_eq!(out, in_place);
-        }
-    }
-
-    #[test]
-    fn nan_and_infinity_follow_ieee() {
-        let a = [f32::INFINITY, f32::NAN, f32::INFINITY, -0.0, f32::MAX];
-        let b = [f32::NEG_INFINITY, 1.0, 0.0, -0.0, f32::MAX];
-        let mut sum = [0.0; 5];
-        binary(Level::best(), BinaryOp::Add, &mut sum, 0, &View::of(&a), &View::of(&b));
-        assert!(sum[0].is_nan() && sum[1].is_nan() && sum[2] == f32::INFINITY && sum[4] == f32::INFINITY);
-        assert_eq!(sum[3].to_bits(), (-0.0f32).to_bits());
-        let mut product = [0.0; 5];
-        binary(Level::best(), BinaryOp::Mul, &mut product, 0, &View::of(&a), &View::of(&b));
-        assert!(product[0] == f32::NEG_INFINITY && product[1].is_nan() && product[2].is_nan());
-        let mut square = [3.0, -2.0];
-        binary_with_itself(BinaryOp::Mul, &mut square);
-        assert_eq!(square, [9.0, 4.0]);
-    }
-}
+#[path = "tests/elementwise.rs"]
+mod tests;

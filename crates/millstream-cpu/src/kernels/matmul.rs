@@ -1,5 +1,8 @@
 //! Matrix products, tile by tile, by the library `gemm`.
 //!
+//! f32 and f64 are the library's; f16 and bf16 come here widened to f32, so that they accumulate in it and are rounded once; integers have a
+//! plain loop of their own.
+//!
 //! The library computes one tile per call on the calling thread (`Parallelism::None`); what is a tile follows from the shape alone, and a
 //! tile is never cut along `k`. So whoever computes a tile, one thread or many, the call is the same and so are the bits. Strided and
 //! transposed factors are given to the library as they are; it packs what it needs.
@@ -21,7 +24,9 @@
 #![expect(unsafe_code, reason = "the library takes addresses, and threads write tiles of one result")]
 
 use gemm::Parallelism;
-use millstream_hal::MatrixView;
+use millstream_hal::Layout;
+
+use super::number::Element;
 
 /// Multiply-adds up to which a product is one tile: 256 x 256 x 256, a tenth of a millisecond.
 const ONE_TILE: usize = 1 << 24;
@@ -34,44 +39,59 @@ const LEAST_ROWS: usize = 256;
 /// Rows and columns of a cut are multiples of this: whole registers in the library's inner loops.
 const UNIT: usize = 64;
 
-/// An operand: element `(r, c)` is at `offset + r * row_stride + c * col_stride`. Bounds were checked when it was made.
+/// What the library multiplies.
+pub trait Float: Element {
+    /// 0
+    const ZERO: Self;
+    /// 1
+    const ONE: Self;
+}
+
+impl Float for f32 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+impl Float for f64 {
+    const ZERO: Self = 0.0;
+    const ONE: Self = 1.0;
+}
+
+/// An operand: for each index of the batch axes a matrix whose element `(r, c)` is at `r * row_stride + c * col_stride` from its first. Bounds were
+/// checked when it was made.
 #[derive(Clone, Copy, Debug)]
-pub struct Factor<'a> {
-    data: &'a [f32],
-    offset: usize,
+pub struct Factor<'a, T> {
+    data: &'a [T],
+    layout: Layout,
     row_stride: isize,
     col_stride: isize,
 }
 
-impl<'a> Factor<'a> {
-    /// The `[rows, cols]` matrix that `view` names. Panics when it reaches outside `data`: the operand of a launch was too small.
+impl<'a, T: Element> Factor<'a, T> {
+    /// The matrices that `layout`, of two axes or more, names. Panics when it reaches outside `data`: the operand of a launch was too small.
     #[must_use]
-    pub fn new(data: &'a [f32], view: &MatrixView, rows: usize, cols: usize) -> Self {
-        let factor = Self {
-            data,
-            offset: view.offset,
-            row_stride: view.row_stride as isize,
-            col_stride: view.col_stride as isize,
-        };
-        if rows > 0 && cols > 0 {
-            let down = (rows as i128 - 1) * i128::from(view.row_stride);
-            let right = (cols as i128 - 1) * i128::from(view.col_stride);
-            let low = view.offset as i128 + down.min(0) + right.min(0);
-            let high = view.offset as i128 + down.max(0) + right.max(0);
-            assert!(
-                low >= 0 && high < data.len() as i128,
-                "{rows} x {cols} matrix {view:?} reaches {low}..={high} of {} elements",
-                data.len()
-            );
-        }
-        factor
+    pub fn new(data: &'a [T], layout: &Layout) -> Self {
+        assert!(layout.extent() <= data.len(), "{layout:?} reaches to element {} of {}", layout.extent(), data.len());
+        let stride = |from_last| layout.stride(layout.dims() - from_last) as isize;
+        Self { data, layout: *layout, row_stride: stride(2), col_stride: stride(1) }
     }
 
-    /// Address of element `(row, col)`.
-    fn at(&self, row: usize, col: usize) -> *const f32 {
-        let index = self.offset as isize + row as isize * self.row_stride + col as isize * self.col_stride;
-        self.data.as_ptr().wrapping_offset(index)
+    /// Address of element `(row, col)` of matrix `index`.
+    fn at(&self, index: usize, row: usize, col: usize) -> *const T {
+        let mut at = self.layout.offset() + row * self.row_stride as usize + col * self.col_stride as usize;
+        let mut rest = index;
+        for axis in (0..self.layout.dims() - 2).rev() {
+            at += rest % self.layout.size(axis) * self.layout.stride(axis);
+            rest /= self.layout.size(axis);
+        }
+        self.data.as_ptr().wrapping_add(at)
     }
+}
+
+/// Number of matrices of a layout of two axes or more.
+#[must_use]
+pub fn batch(layout: &Layout) -> usize {
+    layout.sizes()[..layout.dims() - 2].iter().map(|size| *size as usize).product()
 }
 
 /// How a product of one shape is cut.
@@ -115,31 +135,31 @@ impl Tiling {
     }
 }
 
-/// The row-major result of a product whose tiles several threads may write.
+/// The row-major results of a batch of products whose tiles several threads may write.
 #[derive(Clone, Copy, Debug)]
-pub struct Product {
-    out: *mut f32,
+pub struct Product<T> {
+    out: *mut T,
     tiling: Tiling,
 }
 
 // SAFETY: the pointer is only written through `write_tile`, whose caller promises that no two threads write one tile.
-unsafe impl Send for Product {}
+unsafe impl<T: Float> Send for Product<T> {}
 // SAFETY: as above.
-unsafe impl Sync for Product {}
+unsafe impl<T: Float> Sync for Product<T> {}
 
-impl Product {
-    /// The product of shape `tiling` in `out`. Panics when `out` has another size. Borrowing ends here: see [`Product::write_tile`].
+impl<T: Float> Product<T> {
+    /// `batch` products of shape `tiling` in `out`. Panics when `out` has another size. Borrowing ends here: see [`Product::write_tile`].
     #[must_use]
-    pub fn new(out: &mut [f32], tiling: Tiling) -> Self {
-        assert_eq!(out.len(), tiling.m * tiling.n, "result of {} x {}", tiling.m, tiling.n);
+    pub fn new(out: &mut [T], batch: usize, tiling: Tiling) -> Self {
+        assert_eq!(out.len(), batch * tiling.m * tiling.n, "{batch} results of {} x {}", tiling.m, tiling.n);
         Self { out: out.as_mut_ptr(), tiling }
     }
 
-    /// Computes tile `index`.
+    /// Computes tile `index`: the tiles of one product after the other.
     ///
     /// # Safety
     /// The slice given to [`Product::new`] is alive and nobody else touches it but calls with other indices.
-    pub unsafe fn write_tile(&self, index: usize, a: &Factor<'_>, b: &Factor<'_>) {
+    pub unsafe fn write_tile(&self, index: usize, a: &Factor<'_, T>, b: &Factor<'_, T>) {
         // SAFETY: the caller's promise, passed on.
         let work = || unsafe { self.call_library(index, a, b) };
         if gemm_common::gemm::L2_SLAB.try_with(|_| ()).is_ok() {
@@ -152,11 +172,12 @@ impl Product {
 
     /// [`Product::write_tile`] on a thread that has the library's scratch buffer.
     #[rustfmt::skip] // Pointer, column stride and row stride of each matrix in a line.
-    unsafe fn call_library(&self, index: usize, a: &Factor<'_>, b: &Factor<'_>) {
-        let Tiling { k, n, .. } = self.tiling;
-        let (row, col, rows, cols) = self.tiling.tile(index);
-        let out = self.out.wrapping_add(row * n + col);
-        let (out_down, left, right) = (n as isize, a.at(row, 0), b.at(0, col));
+    unsafe fn call_library(&self, index: usize, a: &Factor<'_, T>, b: &Factor<'_, T>) {
+        let Tiling { m, k, n, .. } = self.tiling;
+        let (product, tile) = (index / self.tiling.tiles(), index % self.tiling.tiles());
+        let (row, col, rows, cols) = self.tiling.tile(tile);
+        let out = self.out.wrapping_add(product * m * n + row * n + col);
+        let (out_down, left, right) = (n as isize, a.at(product, row, 0), b.at(product, 0, col));
         // SAFETY: asks for `rows x cols` elements to write that nobody else touches, which is the caller's promise, and for factors of
         // `rows x k` and `k x cols` elements to read, whose bounds `Factor::new` has checked; for `k == 0` nothing is read. Nor is the
         // result, without `read_dst`.
@@ -166,18 +187,31 @@ impl Product {
                 out, 1, out_down, false,
                 left, a.col_stride, a.row_stride,
                 right, b.col_stride, b.row_stride,
-                0.0, 1.0, false, false, false, Parallelism::None,
+                T::ZERO, T::ONE, false, false, false, Parallelism::None,
             );
         }
     }
 }
 
-/// `[m, k] x [k, n] -> [m, n]` on the calling thread. `k == 0` gives zeros; `m == 0` or `n == 0` does nothing.
-pub fn matmul(out: &mut [f32], tiling: Tiling, a: &Factor<'_>, b: &Factor<'_>) {
-    let product = Product::new(out, tiling);
-    for index in 0..tiling.tiles() {
+/// `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]` on the calling thread. `k == 0` gives zeros; no element, nothing.
+pub fn matmul<T: Float>(out: &mut [T], tiling: Tiling, a: &Factor<'_, T>, b: &Factor<'_, T>) {
+    let batch = batch(&a.layout);
+    let product = Product::new(out, batch, tiling);
+    for index in 0..batch * tiling.tiles() {
         // SAFETY: `out` is borrowed until after the loop, which is the only writer.
         unsafe { product.write_tile(index, a, b) };
+    }
+}
+
+/// Rows `first_row ..` of a product of integers, as many as `out` has: `a` and `b` are dense, of `k` columns and of `k` rows and `n` columns. Wraps.
+pub fn integers(out: &mut [i64], first_row: usize, k: usize, n: usize, a: &[i64], b: &[i64]) {
+    out.fill(0);
+    for (i, row) in out.chunks_exact_mut(n.max(1)).enumerate() {
+        for (x, line) in a[(first_row + i) * k..][..k].iter().zip(b.chunks_exact(n)) {
+            for (out, y) in row.iter_mut().zip(line) {
+                *out = out.wrapping_add(x.wrapping_mul(*y));
+            }
+        }
     }
 }
 

@@ -1,53 +1,207 @@
-//! Sums by a tree that depends on the number of elements alone.
+//! Sums and greatest elements, over all elements of a view or over its last axes.
 //!
-//! Element `i` belongs to block `i / 1024`, there to lane `i % 64`. A lane adds its 16 elements of a block in order; blocks are added
-//! lane by lane in pairs, the pairs in pairs, as a binary counter does; at the end the 64 lanes are folded in halves. So the longest
-//! chain of additions has 16 + log2(blocks) + 6 links, the error is at most that many roundings of the sum of absolute values, and
-//! neither the level nor the number of threads nor the strides change a bit.
+//! **The tree** of one result depends on the number of its elements alone. Element `i` belongs to block `i / 1024`, there to lane `i % 64`. A lane takes
+//! its 16 elements of a block in order; blocks are joined lane by lane in pairs, the pairs in pairs, as a binary counter does; at the
+//! end the 64 lanes are folded in halves. So the longest chain of additions has 16 + log2(blocks) + 6 links, the error is at
+//! most that many roundings of the sum of absolute values, and neither the level nor the number of threads nor the strides change a bit.
+//!
+//! Lanes that no element reaches are left out of the fold: they hold `+0`, and a lane never holds `-0`, since it begins with `+0`.
+//!
+//! **Ways through memory.** Results whose elements lie side by side are taken one after the other; where instead the results lie side by side (a sum down the
+//! columns), [`COLUMNS`] of them are taken at once, each with lanes of its own; all other views are gathered.
 //!
 //! **Invariants**
-//! * `tree-is-shape`: two reductions of the same number of elements add in the same tree.
-//! * `chunk-is-subtree`: the [`CHUNK`] elements from a multiple of `CHUNK` on are a complete subtree, so that a chunk may be summed by anyone.
+//! * `tree-is-shape`: two reductions of the same number of elements join in the same tree.
+//! * `chunk-is-subtree`: the [`CHUNK`] elements from a multiple of `CHUNK` on are a complete subtree, so that a chunk may be taken by anyone.
 //!
 //! **Checked by** the tests below.
 
-use millstream_hal::ReduceOp;
+use std::marker::PhantomData;
 
+use super::number::{Number, Stored};
 use super::view::{PIECE, View};
 use crate::Level;
 use crate::simd::Work;
 
+/// Lanes of a node.
 const LANES: usize = 64;
 const BLOCK: usize = PIECE;
 /// Blocks of a chunk as a power of two.
 const CHUNK_LEVEL: usize = 6;
-/// Elements of a part that threads may sum apart.
+/// Elements of a part that threads may take apart.
 pub const CHUNK: usize = BLOCK << CHUNK_LEVEL;
-/// Levels of a tree of chunks: enough for all elements that can be addressed.
-const CHUNK_LEVELS: usize = 48;
 
-/// One node of the tree: a sum in 64 lanes.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(align(64))]
-pub struct Node([f32; LANES]);
+/// How elements become one.
+pub trait Fold: Send + Sync + 'static {
+    /// Type of an element.
+    type From: Stored;
+    /// What a lane holds.
+    type Lane: Copy + Send + Sync + std::fmt::Debug + PartialEq;
+    /// A lane without an element.
+    const START: Self::Lane;
+    /// A lane with one element more.
+    fn step(lane: Self::Lane, element: Self::From) -> Self::Lane;
+    /// Two lanes as one.
+    fn join(left: Self::Lane, right: Self::Lane) -> Self::Lane;
+}
 
-impl Node {
-    /// The sum of nothing.
-    pub const ZERO: Self = Self([0.0; LANES]);
+/// The sum, in the type that sums of `S` are kept in.
+#[derive(Debug)]
+pub struct Sum<S>(PhantomData<S>);
+
+/// The type that sums of `S` are kept in.
+pub type Total<S> = <<S as Stored>::Compute as Number>::Total;
+
+/// A number with a zero that begins a sum.
+pub trait Zero: Number + std::fmt::Debug {
+    /// `+0`
+    const ZERO: Self;
+}
+
+impl Zero for f32 {
+    const ZERO: Self = 0.0;
+}
+impl Zero for f64 {
+    const ZERO: Self = 0.0;
+}
+impl Zero for i64 {
+    const ZERO: Self = 0;
+}
+
+impl<S: Stored> Fold for Sum<S>
+where
+    Total<S>: Zero,
+{
+    type From = S;
+    type Lane = Total<S>;
+    const START: Total<S> = Total::<S>::ZERO;
 
     #[inline(always)]
-    fn add(&mut self, right: &Self) {
-        for (l, r) in self.0.iter_mut().zip(&right.0) {
-            *l += r;
+    fn step(lane: Total<S>, element: S) -> Total<S> {
+        lane.add(element.widen().total())
+    }
+
+    #[inline(always)]
+    fn join(left: Total<S>, right: Total<S>) -> Total<S> {
+        left.add(right)
+    }
+}
+
+/// The greatest element, as the key that orders it. No order of joining matters.
+#[derive(Debug)]
+pub struct Max<S>(PhantomData<S>);
+
+/// Numbers with an integer key in their order: NaN above all, and `+0` above `-0`.
+pub trait Ordered: Number {
+    /// The key.
+    type Key: Ord + Copy + Send + Sync + std::fmt::Debug;
+    /// The least key.
+    const LEAST: Self::Key;
+    /// The number's key.
+    fn key(self) -> Self::Key;
+    /// The number of a key.
+    fn of_key(key: Self::Key) -> Self;
+}
+
+macro_rules! ordered_floats {
+    ($($float:ty, $key:ty, $bits:ty;)*) => {$(
+        impl Ordered for $float {
+            type Key = $key;
+            const LEAST: $key = <$key>::MIN;
+
+            #[inline(always)]
+            fn key(self) -> $key {
+                let bits = self.to_bits() as $key;
+                let key = bits ^ (((bits >> (<$key>::BITS - 1)) as $bits) >> 1) as $key;
+                if self.is_nan() { <$key>::MAX } else { key }
+            }
+
+            #[inline(always)]
+            fn of_key(key: $key) -> Self {
+                let bits = key ^ (((key >> (<$key>::BITS - 1)) as $bits) >> 1) as $key;
+                if key == <$key>::MAX { Self::NAN } else { Self::from_bits(bits as $bits) }
+            }
+        }
+    )*};
+}
+
+ordered_floats! {
+    f32, i32, u32;
+    f64, i64, u64;
+}
+
+macro_rules! ordered_integers {
+    ($($int:ty),*) => {$(
+        impl Ordered for $int {
+            type Key = $int;
+            const LEAST: $int = <$int>::MIN;
+
+            #[inline(always)]
+            fn key(self) -> $int {
+                self
+            }
+
+            #[inline(always)]
+            fn of_key(key: $int) -> Self {
+                key
+            }
+        }
+    )*};
+}
+
+ordered_integers!(i64, u8);
+
+/// The key of an element of `S`.
+pub type Key<S> = <<S as Stored>::Compute as Ordered>::Key;
+
+impl<S: Stored<Compute: Ordered>> Fold for Max<S> {
+    type From = S;
+    type Lane = Key<S>;
+    const START: Key<S> = <S::Compute as Ordered>::LEAST;
+
+    #[inline(always)]
+    fn step(lane: Key<S>, element: S) -> Key<S> {
+        Self::join(lane, element.widen().key())
+    }
+
+    #[inline(always)]
+    fn join(left: Key<S>, right: Key<S>) -> Key<S> {
+        if right > left { right } else { left }
+    }
+}
+
+/// One node of the tree, for `W` results side by side.
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct Node<F: Fold, const W: usize>([[F::Lane; W]; LANES]);
+
+impl<F: Fold, const W: usize> Clone for Node<F, W> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F: Fold, const W: usize> Copy for Node<F, W> {}
+
+impl<F: Fold, const W: usize> Node<F, W> {
+    /// The node of no element.
+    pub const START: Self = Self([[F::START; W]; LANES]);
+
+    #[inline(always)]
+    fn join(&mut self, right: &Self) {
+        for (l, r) in self.0.as_flattened_mut().iter_mut().zip(right.0.as_flattened()) {
+            *l = F::join(*l, *r);
         }
     }
 
-    /// The lanes in halves.
-    fn fold(mut self) -> f32 {
-        let mut width = LANES / 2;
+    /// The first `reached` lanes in halves.
+    #[inline(always)]
+    fn fold(&mut self, reached: usize) -> [F::Lane; W] {
+        let mut width = reached.clamp(1, LANES).next_power_of_two() / 2;
         while width > 0 {
-            for i in 0..width {
-                self.0[i] += self.0[i + width];
+            let (left, right) = self.0.split_at_mut(width);
+            for (l, r) in left.as_flattened_mut().iter_mut().zip(right.as_flattened()) {
+                *l = F::join(*l, *r);
             }
             width /= 2;
         }
@@ -55,25 +209,26 @@ impl Node {
     }
 }
 
-/// The nodes of a sum under way: at most one per level, as the bits of a counter.
-struct Tree<const LEVELS: usize> {
-    nodes: [Node; LEVELS],
-    count: u64,
+/// The nodes of a chunk under way: at most one per level, as the bits of a counter.
+struct Tree<F: Fold, const W: usize> {
+    nodes: [Node<F, W>; CHUNK_LEVEL + 1],
+    count: usize,
 }
 
-impl<const LEVELS: usize> Tree<LEVELS> {
+impl<F: Fold, const W: usize> Tree<F, W> {
+    #[inline(always)]
     fn new() -> Self {
-        Self { nodes: [Node::ZERO; LEVELS], count: 0 }
+        Self { nodes: [const { Node::START }; CHUNK_LEVEL + 1], count: 0 }
     }
 
-    /// Adds the next complete node.
+    /// Adds the next complete block.
     #[inline(always)]
-    fn push(&mut self, node: Node) {
-        let mut node = node;
+    fn push(&mut self, node: &Node<F, W>) {
+        let mut node = *node;
         let mut level = 0;
         while self.count >> level & 1 != 0 {
             let mut left = self.nodes[level];
-            left.add(&node);
+            left.join(&node);
             node = left;
             level += 1;
         }
@@ -81,17 +236,18 @@ impl<const LEVELS: usize> Tree<LEVELS> {
         self.count += 1;
     }
 
-    /// The nodes that are left over, lowest level first, beginning with `last`: the node of an incomplete block or chunk.
-    fn finish(&self, last: Option<Node>) -> Node {
-        let mut sum = last;
+    /// The nodes that are left over, lowest level first, beginning with `last`: the node of an incomplete block.
+    #[inline(always)]
+    fn finish(&self, last: Option<Node<F, W>>) -> Node<F, W> {
+        let mut all = last;
         for (_, node) in self.nodes.iter().enumerate().filter(|(level, _)| self.count >> level & 1 != 0) {
             let mut left = *node;
-            if let Some(right) = &sum {
-                left.add(right);
+            if let Some(right) = &all {
+                left.join(right);
             }
-            sum = Some(left);
+            all = Some(left);
         }
-        sum.unwrap_or(Node::ZERO)
+        all.unwrap_or(Node::START)
     }
 }
 
@@ -101,90 +257,181 @@ pub fn chunks(elements: usize) -> usize {
     elements.div_ceil(CHUNK)
 }
 
-/// The node of chunk `index` of the view. Panics when there is no such chunk.
+/// The node of chunk `index` of the `each` elements of `view` from `from` on. Panics when there is no such chunk.
 #[must_use]
-pub fn chunk(level: Level, view: &View<'_>, index: usize) -> Node {
-    let from = index * CHUNK;
-    assert!(from < view.len(), "chunk {index} of {} elements", view.len());
-    let len = CHUNK.min(view.len() - from);
-    let mut tree = Tree::<{ CHUNK_LEVEL + 1 }>::new();
-    let mut last = None;
-    if let Some(slice) = view.slice(from, len) {
-        last = level.run(Blocks { data: slice, tree: &mut tree });
-    } else {
-        view.pieces(from, len, |_, piece| last = level.run(Blocks { data: piece, tree: &mut tree }));
+pub fn chunk<F: Fold>(level: Level, view: &View<'_, F::From>, from: usize, each: usize, index: usize) -> Node<F, 1> {
+    let skip = index * CHUNK;
+    assert!(skip < each, "chunk {index} of {each} elements");
+    let len = CHUNK.min(each - skip);
+    let mut tree = Tree::<F, 1>::new();
+    if let Some(data) = view.slice(from + skip, len) {
+        return level.run(Blocks { data, tree });
     }
-    tree.finish(last)
+    let mut buffer = [F::From::default(); BLOCK];
+    let mut done = 0;
+    while len - done >= BLOCK {
+        view.gather(from + skip + done, &mut buffer);
+        level.run(Push { block: &buffer, tree: &mut tree });
+        done += BLOCK;
+    }
+    let rest = &mut buffer[..len - done];
+    view.gather(from + skip + done, rest);
+    level.run(Blocks { data: rest, tree })
 }
 
-/// The sum, or the mean, from the nodes of all chunks of `elements` elements, in order. The mean of none is NaN.
+/// The result of `each` elements from the nodes of all their chunks.
 #[must_use]
-pub fn combine(op: ReduceOp, elements: usize, mut chunks: impl Iterator<Item = Node>) -> f32 {
-    let node = if elements <= CHUNK { chunks.next().unwrap_or(Node::ZERO) } else { combine_nodes(elements, chunks) };
-    let sum = node.fold();
-    match op {
-        ReduceOp::Sum => sum,
-        ReduceOp::Mean => (f64::from(sum) / elements as f64) as f32,
-    }
+pub fn combine<F: Fold, const W: usize>(each: usize, nodes: &[Node<F, W>]) -> [F::Lane; W] {
+    let mut node = join_all(nodes);
+    node.fold(each)
 }
 
-fn combine_nodes(elements: usize, chunks: impl Iterator<Item = Node>) -> Node {
-    let mut tree = Tree::<CHUNK_LEVELS>::new();
-    let mut last = None;
-    let whole = elements / CHUNK;
-    for (i, node) in chunks.enumerate() {
-        if i < whole {
-            tree.push(node);
-        } else {
-            last = Some(node);
+/// The larger half of a tree is the largest complete one that leaves something to the right.
+fn join_all<F: Fold, const W: usize>(nodes: &[Node<F, W>]) -> Node<F, W> {
+    match nodes {
+        [] => Node::START,
+        [one] => *one,
+        _ => {
+            let (left, right) = nodes.split_at(nodes.len().next_power_of_two() / 2);
+            let mut node = join_all(left);
+            node.join(&join_all(right));
+            node
         }
     }
-    tree.finish(last)
 }
 
-/// The whole reduction on the calling thread.
-#[must_use]
-pub fn reduce(level: Level, op: ReduceOp, view: &View<'_>) -> f32 {
-    combine(op, view.len(), (0..chunks(view.len())).map(|i| chunk(level, view, i)))
+/// Results `first ..` of a view of which every `each` elements are one result, as many as `out` has, on the calling thread.
+pub fn rows<F: Fold>(level: Level, view: &View<'_, F::From>, each: usize, first: usize, out: &mut [F::Lane]) {
+    if each == 0 {
+        out.fill(F::START);
+    } else if each > BLOCK {
+        for (i, out) in out.iter_mut().enumerate() {
+            let chunk = |index| chunk::<F>(level, view, (first + i) * each, each, index);
+            [*out] = if each <= CHUNK {
+                combine(each, &[chunk(0)])
+            } else {
+                combine(each, &(0..chunks(each)).map(chunk).collect::<Vec<_>>())
+            };
+        }
+    } else if let Some(data) = view.slice(first * each, out.len() * each) {
+        level.run(Rows::<F> { data, each, out });
+    } else {
+        let mut buffer = [F::From::default(); BLOCK];
+        for (i, out) in out.chunks_mut(BLOCK / each).enumerate() {
+            let data = &mut buffer[..out.len() * each];
+            view.gather((first + i * (BLOCK / each)) * each, data);
+            level.run(Rows::<F> { data, each, out });
+        }
+    }
 }
 
-/// Pushes the whole blocks of `data` and returns the node of an incomplete last one.
-struct Blocks<'a> {
-    data: &'a [f32],
-    tree: &'a mut Tree<{ CHUNK_LEVEL + 1 }>,
+/// The elements of a block in their lanes.
+#[inline(always)]
+fn block<F: Fold>(data: &[F::From]) -> Node<F, 1> {
+    let mut node = [F::START; LANES];
+    let (whole, tail) = data.as_chunks::<LANES>();
+    for row in whole {
+        for l in 0..LANES {
+            node[l] = F::step(node[l], row[l]);
+        }
+    }
+    for (lane, x) in node.iter_mut().zip(tail) {
+        *lane = F::step(*lane, *x);
+    }
+    Node(node.map(|lane| [lane]))
 }
 
-impl Work for Blocks<'_> {
-    type Output = Option<Node>;
+/// Results of at most [`BLOCK`] elements that lie one after the other.
+struct Rows<'a, F: Fold> {
+    data: &'a [F::From],
+    each: usize,
+    out: &'a mut [F::Lane],
+}
+
+impl<F: Fold> Work for Rows<'_, F> {
+    type Output = ();
 
     #[inline(always)]
-    fn run(self) -> Option<Node> {
-        let (blocks, rest) = self.data.as_chunks::<BLOCK>();
-        for block in blocks {
-            self.tree.push(rows(block.as_chunks::<LANES>().0));
+    fn run(self) {
+        for (row, out) in self.data.chunks_exact(self.each).zip(self.out) {
+            [*out] = block::<F>(row).fold(self.each);
         }
-        if rest.is_empty() {
-            return None;
-        }
-        let (whole, tail) = rest.as_chunks::<LANES>();
-        let mut node = rows(whole);
-        for (lane, x) in node.0.iter_mut().zip(tail) {
-            *lane += x;
-        }
-        Some(node)
     }
 }
 
-/// Sums rows lane by lane, in order.
-#[inline(always)]
-fn rows(rows: &[[f32; LANES]]) -> Node {
-    let mut sum = [0f32; LANES];
-    for row in rows {
-        for l in 0..LANES {
-            sum[l] += row[l];
+/// Pushes one whole block.
+struct Push<'a, F: Fold> {
+    block: &'a [F::From; BLOCK],
+    tree: &'a mut Tree<F, 1>,
+}
+
+impl<F: Fold> Work for Push<'_, F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        self.tree.push(&block::<F>(self.block));
+    }
+}
+
+/// Pushes the whole blocks of `data`, and joins all with the incomplete one.
+struct Blocks<'a, F: Fold> {
+    data: &'a [F::From],
+    tree: Tree<F, 1>,
+}
+
+impl<F: Fold> Work for Blocks<'_, F> {
+    type Output = Node<F, 1>;
+
+    #[inline(always)]
+    fn run(mut self) -> Node<F, 1> {
+        let (blocks, rest) = self.data.as_chunks::<BLOCK>();
+        for whole in blocks {
+            self.tree.push(&block::<F>(whole));
+        }
+        let last = (!rest.is_empty()).then(|| block::<F>(rest));
+        self.tree.finish(last)
+    }
+}
+
+/// Index of the first element equal to `greatest` among the `each` elements from `from` on; a NaN is equal to any NaN. `each` when there is none.
+#[must_use]
+pub fn first_equal<S: Stored>(
+    level: Level,
+    view: &View<'_, S>,
+    from: usize,
+    each: usize,
+    greatest: S::Compute,
+) -> usize {
+    let mut buffer = [S::default(); BLOCK];
+    for at in (0..each).step_by(BLOCK) {
+        let data = view.piece(from + at, &mut buffer[..BLOCK.min(each - at)]);
+        if level.run(Contains { data, greatest }) {
+            let found = data.iter().position(|x| is_same(x.widen(), greatest));
+            return at + found.unwrap_or(each);
         }
     }
-    Node(sum)
+    each
+}
+
+#[inline(always)]
+#[expect(clippy::eq_op, reason = "a NaN differs from itself")]
+fn is_same<N: Number>(x: N, greatest: N) -> bool {
+    (x == greatest) | ((x != x) & (greatest != greatest))
+}
+
+struct Contains<'a, S: Stored> {
+    data: &'a [S],
+    greatest: S::Compute,
+}
+
+impl<S: Stored> Work for Contains<'_, S> {
+    type Output = bool;
+
+    #[inline(always)]
+    fn run(self) -> bool {
+        self.data.iter().fold(false, |any, x| any | is_same(x.widen(), self.greatest))
+    }
 }
 
 #[cfg(test)]

@@ -6,51 +6,41 @@
 use millstream_hal::{Layout, MAX_DIMS};
 
 use super::copy::Matrix;
+use super::number::Element;
 
-/// Elements that a kernel gathers at once: two such buffers stay in the first-level cache.
+/// Elements that a kernel gathers at once: three such buffers stay in the first-level cache.
 pub const PIECE: usize = 1024;
 
 /// Elements of `data` as `layout` names them. Bounds are checked once, when it is made.
 #[derive(Clone, Copy, Debug)]
-pub struct View<'a> {
-    data: &'a [f32],
+pub struct View<'a, T> {
+    data: &'a [T],
     first: usize,
     elements: usize,
     /// Axes left after dropping size 1 and merging neighbours, innermost last.
-    axes: [(usize, isize); MAX_DIMS],
+    axes: [(usize, usize); MAX_DIMS],
     dims: usize,
 }
 
-impl<'a> View<'a> {
+impl<'a, T: Element> View<'a, T> {
     /// The view `layout` of `data`. Panics when it reaches outside: the operand of a launch was too small.
     #[must_use]
-    pub fn new(data: &'a [f32], layout: &Layout) -> Self {
-        let elements = layout.elements();
+    pub fn new(data: &'a [T], layout: &Layout) -> Self {
+        let (elements, extent) = (layout.elements(), layout.extent());
+        assert!(extent <= data.len(), "{layout:?} reaches to element {extent} of {}", data.len());
         let mut view = Self { data, first: layout.offset(), elements, axes: [(1, 0); MAX_DIMS], dims: 0 };
-        if elements == 0 {
-            return view;
+        if elements > 0 {
+            (0..layout.dims()).for_each(|axis| view.push_axis(layout.size(axis), layout.stride(axis)));
         }
-        let (mut low, mut high) = (layout.offset() as i128, layout.offset() as i128);
-        for axis in 0..layout.dims() {
-            let (size, stride) = (layout.size(axis), layout.stride(axis));
-            let reach = (size as i128 - 1) * i128::from(stride);
-            if reach < 0 {
-                low += reach;
-            } else {
-                high += reach;
-            }
-            view.push_axis(size, stride as isize);
-        }
-        assert!(low >= 0 && high < data.len() as i128, "{layout:?} reaches {low}..={high} of {} elements", data.len());
         view
     }
 
-    fn push_axis(&mut self, size: usize, stride: isize) {
+    fn push_axis(&mut self, size: usize, stride: usize) {
         if size == 1 {
             return;
         }
         if let Some(outer) = self.dims.checked_sub(1).map(|last| &mut self.axes[last])
-            && outer.1 == stride * size as isize
+            && outer.1 == stride * size
         {
             *outer = (outer.0 * size, stride);
         } else {
@@ -61,9 +51,17 @@ impl<'a> View<'a> {
 
     /// A whole slice as a view.
     #[must_use]
-    pub fn of(data: &'a [f32]) -> Self {
+    pub fn of(data: &'a [T]) -> Self {
         let mut view = Self { data, first: 0, elements: data.len(), axes: [(1, 0); MAX_DIMS], dims: 0 };
         view.push_axis(data.len(), 1);
+        view
+    }
+
+    /// A view of which only the elements from `base` on are there, in `data`: a piece that was copied aside.
+    #[must_use]
+    pub(crate) fn held(data: &'a [T], base: usize) -> Self {
+        let mut view = Self::of(data);
+        (view.first, view.elements) = (0usize.wrapping_sub(base), base + data.len());
         view
     }
 
@@ -79,15 +77,26 @@ impl<'a> View<'a> {
         self.elements == 0
     }
 
-    /// Elements `from .. from + len` as a slice, where the view has no holes.
+    /// Elements `from .. from + len` as a slice, where they lie side by side.
+    #[inline]
     #[must_use]
-    pub fn slice(&self, from: usize, len: usize) -> Option<&'a [f32]> {
+    pub fn slice(&self, from: usize, len: usize) -> Option<&'a [T]> {
         let whole = self.dims == 0 || (self.dims == 1 && self.axes[0].1 == 1);
-        (whole && from + len <= self.elements).then(|| &self.data[self.first + from..][..len])
+        if whole && from + len <= self.elements {
+            return Some(&self.data[self.first.wrapping_add(from)..][..len]);
+        }
+        None
+    }
+
+    /// The element that all others repeat, if there is one.
+    #[must_use]
+    pub(crate) fn repeated(&self) -> Option<T> {
+        let one = self.dims == 1 && self.axes[0].1 == 0;
+        one.then(|| self.data[self.first])
     }
 
     /// Elements `from ..` in row-major order, as many as `out` has.
-    pub fn gather(&self, from: usize, out: &mut [f32]) {
+    pub fn gather(&self, from: usize, out: &mut [T]) {
         assert!(from + out.len() <= self.elements, "{from} + {} of {} elements", out.len(), self.elements);
         if let Some(slice) = self.slice(from, out.len()) {
             out.copy_from_slice(slice);
@@ -96,22 +105,22 @@ impl<'a> View<'a> {
         // Where `from` lies: one index per axis.
         let mut index = [0usize; MAX_DIMS];
         let mut rest = from;
-        let mut at = self.first as isize;
+        let mut at = self.first;
         for axis in (0..self.dims).rev() {
             let (size, stride) = self.axes[axis];
             index[axis] = rest % size;
             rest /= size;
-            at += index[axis] as isize * stride;
+            at += index[axis] * stride;
         }
         let inner = self.dims - 1;
         let (size, stride) = self.axes[inner];
         let mut out = out;
         while !out.is_empty() {
             let (row, tail) = out.split_at_mut((size - index[inner]).min(out.len()));
-            gather_row(self.data, at as usize, stride, row);
+            gather_row(self.data, at, stride, row);
             out = tail;
             // To the start of the next row.
-            at -= index[inner] as isize * stride;
+            at -= index[inner] * stride;
             index[inner] = 0;
             for axis in (0..inner).rev() {
                 let (size, stride) = self.axes[axis];
@@ -120,48 +129,42 @@ impl<'a> View<'a> {
                 if index[axis] < size {
                     break;
                 }
-                at -= size as isize * stride;
+                at -= size * stride;
                 index[axis] = 0;
             }
         }
     }
 
+    /// The elements `from .. from + len`: as they lie, or gathered in `buffer`, whose first elements they then are.
+    #[inline(always)]
+    pub(crate) fn piece<'b>(&self, from: usize, buffer: &'b mut [T]) -> &'b [T]
+    where
+        'a: 'b,
+    {
+        if let Some(slice) = self.slice(from, buffer.len()) {
+            return slice;
+        }
+        self.gather(from, buffer);
+        buffer
+    }
+
     /// The view as a matrix whose columns lie densely, if that is what it is: the result of a transposition.
     #[must_use]
-    pub(crate) fn matrix(&self) -> Option<Matrix<'a>> {
+    pub(crate) fn matrix(&self) -> Option<Matrix<'a, T>> {
         match self.axes[..self.dims] {
             [(_, 1), (cols, stride)] if stride > 1 => {
-                Some(Matrix { data: &self.data[self.first..], cols, col_stride: stride as usize })
+                Some(Matrix { data: &self.data[self.first..], cols, col_stride: stride })
             }
             _ => None,
         }
     }
-
-    /// Calls `work` with the elements `from .. from + len` in pieces of [`PIECE`] (the last one shorter), each with its distance from `from`.
-    #[inline(always)]
-    pub(crate) fn pieces(&self, from: usize, len: usize, mut work: impl FnMut(usize, &[f32])) {
-        let mut buffer = [0f32; PIECE];
-        let mut done = 0;
-        while done < len {
-            let size = PIECE.min(len - done);
-            self.gather(from + done, &mut buffer[..size]);
-            work(done, &buffer[..size]);
-            done += size;
-        }
-    }
 }
 
-fn gather_row(data: &[f32], at: usize, stride: isize, row: &mut [f32]) {
-    if stride == 1 {
-        row.copy_from_slice(&data[at..at + row.len()]);
-    } else if stride > 1 {
-        for (to, from) in row.iter_mut().zip(data[at..].iter().step_by(stride as usize)) {
-            *to = *from;
-        }
-    } else {
-        for (i, to) in row.iter_mut().enumerate() {
-            *to = data[(at as isize + i as isize * stride) as usize];
-        }
+fn gather_row<T: Element>(data: &[T], at: usize, stride: usize, row: &mut [T]) {
+    match stride {
+        0 => row.fill(data[at]),
+        1 => row.copy_from_slice(&data[at..at + row.len()]),
+        _ => row.iter_mut().zip(data[at..].iter().step_by(stride)).for_each(|(to, from)| *to = *from),
     }
 }
 
@@ -202,11 +205,26 @@ pub(crate) mod tests {
         let view = View::new(&data, &Layout::contiguous(&[2, 1, 3, 4]).unwrap());
         assert_eq!(view.slice(5, 10), Some(&data[5..15]));
         assert_eq!(View::new(&data, &Layout::contiguous(&[4, 6]).unwrap().transposed(0, 1)).slice(0, 1), None);
-        let empty = View::new(&[], &Layout::contiguous(&[3, 0]).unwrap());
+        let empty = View::new(&[0f32; 0], &Layout::contiguous(&[3, 0]).unwrap());
         assert!(empty.is_empty());
         empty.gather(0, &mut []);
         let one = View::new(&data[7..8], &Layout::contiguous(&[]).unwrap());
         assert_eq!(one.slice(0, 1), Some(&data[7..8]));
+    }
+
+    #[test]
+    fn a_narrowed_part_is_gathered_row_by_row_and_a_repeated_element_fills() {
+        let data = numbered(24);
+        let part = Layout::contiguous(&[4, 6]).unwrap().narrowed(1, 2, 3).unwrap().narrowed(0, 1, 2).unwrap();
+        let mut out = [0.0; 6];
+        View::new(&data, &part).gather(0, &mut out);
+        assert_eq!(out, [8.0, 9.0, 10.0, 14.0, 15.0, 16.0]);
+        let one = Layout::contiguous(&[]).unwrap().broadcast_to(&[2, 3]).unwrap();
+        assert_eq!(View::new(&data[5..], &one).repeated(), Some(5.0));
+        let row = Layout::contiguous(&[3]).unwrap().broadcast_to(&[2, 3]).unwrap();
+        assert_eq!(View::new(&data, &row).repeated(), None);
+        View::new(&data, &row).gather(0, &mut out);
+        assert_eq!(out, [0.0, 1.0, 2.0, 0.0, 1.0, 2.0]);
     }
 
     #[test]

@@ -10,7 +10,9 @@ mod scheduled;
 use std::time::Duration;
 
 use millstream_cpu::CpuOptions;
-use millstream_hal::{Access, Backend, BinaryOp, Error, EventStatus, Kernel, Layout, MatrixView, PhiloxKey, ReduceOp};
+use millstream_hal::{
+    Access, Backend, BinaryOp, DType, Error, EventStatus, Kernel, Layout, PhiloxKey, ReduceOp, Views,
+};
 use millstream_sync::OwnedCell;
 use rig::Rig;
 
@@ -244,19 +246,19 @@ fn large_operations_give_the_same_bits_with_any_number_of_threads() {
             (rig.buffer(N * N), rig.buffer(N * N), rig.buffer(N * N), rig.buffer(1), rig.buffer(2));
         let key = PhiloxKey { seed: 3, sequence: 1, offset: 0 };
         let square = Layout::contiguous(&[N, N]).unwrap();
-        let dense = MatrixView { offset: 0, row_stride: N as i64, col_stride: 1 };
+        let dtype = DType::F32;
         let (write, read) = (Access::Write, Access::Read);
         let randn = Kernel::Randn { elements: N * N, key };
         rig.launch(&lane, randn, &[a.operand(write)]).unwrap();
         let turned = square.transposed(0, 1);
-        rig.launch(&lane, Kernel::Copy { a: turned }, &[b.operand(write), a.operand(read)]).unwrap();
-        let product = Kernel::Matmul { m: N, k: N, n: N, a: dense, b: dense };
+        rig.launch(&lane, Kernel::Copy { dtype, a: turned }, &[b.operand(write), a.operand(read)]).unwrap();
+        let product = Kernel::Matmul { dtype, a: square, b: square };
         rig.launch(&lane, product, &[c.operand(write), a.operand(read), b.operand(read)]).unwrap();
-        let add = Kernel::Binary { op: BinaryOp::Add, a: square, b: turned };
+        let add = Kernel::Binary { op: BinaryOp::Add, dtype, views: Views::new([square, turned]).unwrap() };
         rig.launch(&lane, add, &[b.operand(write), c.operand(read), a.operand(read)]).unwrap();
-        let mean = Kernel::Reduce { op: ReduceOp::Mean, a: turned };
+        let mean = Kernel::Reduce { op: ReduceOp::Mean, dtype, a: turned, kept: 0 };
         rig.launch(&lane, mean, &[sum.operand(write), b.operand(read)]).unwrap();
-        rig.launch(&lane, Kernel::Fingerprint { words: N * N }, &[hash.operand(write), b.operand(read)]).unwrap();
+        rig.launch(&lane, Kernel::Fingerprint { bytes: 4 * N * N }, &[hash.operand(write), b.operand(read)]).unwrap();
         rig.finish(&lane).unwrap();
         let bits = [rig.read(b), rig.read(sum), rig.read(hash)].concat();
         (bits.iter().map(|x| x.to_bits()).collect::<Vec<_>>(), rig.backend.statistics())

@@ -2,7 +2,7 @@
 
 use millstream_cpu::{CpuBackend, CpuOptions};
 use millstream_hal::{
-    Access, Backend, BinaryOp, EventStatus, Kernel, Launch, Layout, Operand, RawEvent, RawStream, Result,
+    Access, Backend, BinaryOp, DType, EventStatus, Kernel, Launch, Layout, Operand, RawEvent, RawStream, Result, Views,
 };
 use millstream_sync::atomic::{AtomicU64, Ordering};
 
@@ -63,7 +63,7 @@ impl Rig {
     }
 
     pub(crate) fn fill(&self, lane: &Lane, out: Buffer, value: f32) {
-        let kernel = Kernel::Fill { elements: out.elements, value };
+        let kernel = fill(out.elements, value);
         self.launch(lane, kernel, &[out.operand(Access::Write)]).unwrap();
     }
 
@@ -72,12 +72,13 @@ impl Rig {
     }
 
     pub(crate) fn copy(&self, lane: &Lane, out: Buffer, a: Buffer) {
-        let kernel = Kernel::Copy { a: flat(a) };
+        let kernel = Kernel::Copy { dtype: DType::F32, a: flat(a) };
         self.launch(lane, kernel, &[out.operand(Access::Write), a.operand(Access::Read)]).unwrap();
     }
 
     pub(crate) fn binary(&self, lane: &Lane, op: BinaryOp, out: Buffer, a: Buffer, b: Buffer) {
-        let kernel = Kernel::Binary { op, a: flat(a), b: flat(b) };
+        let views = Views::new([flat(a), flat(b)]).unwrap();
+        let kernel = Kernel::Binary { op, dtype: DType::F32, views };
         let operands = [out.operand(Access::Write), a.operand(Access::Read), b.operand(Access::Read)];
         self.launch(lane, kernel, &operands).unwrap();
     }
@@ -85,7 +86,7 @@ impl Rig {
     /// A launch whose operand is too small: the kernel panics.
     pub(crate) fn break_down(&self, lane: &Lane) {
         let out = self.buffer(1);
-        let kernel = Kernel::Fill { elements: 2, value: 0.0 };
+        let kernel = fill(2, 0.0);
         self.launch(lane, kernel, &[out.operand(Access::Write)]).unwrap();
     }
 
@@ -112,6 +113,10 @@ impl Rig {
         self.backend.destroy_event(event);
         status
     }
+}
+
+fn fill(elements: usize, value: f32) -> Kernel {
+    Kernel::Fill { elements, dtype: DType::F32, value: value.into() }
 }
 
 fn flat(buffer: Buffer) -> Layout {

@@ -109,14 +109,12 @@ impl Engine {
 
     /// Finds the operands and checks the accesses; `None` when the kernel cannot run with them.
     fn operands(&mut self, stream: u32, launch: &Launch) -> Option<Vec<Found>> {
-        let ranges = match footprint(&launch.kernel) {
-            Ok(ranges) if ranges.len() == launch.operands().len() => ranges,
-            other => {
-                let reason = other.map_or_else(|e| e.to_string(), |_| "wrong number of operands".to_string());
-                self.find(Finding::BadLaunch { stream, seq: launch.seq, reason });
-                return None;
-            }
-        };
+        let ranges = footprint(&launch.kernel);
+        if ranges.len() != launch.operands().len() {
+            let reason = "wrong number of operands".to_string();
+            self.find(Finding::BadLaunch { stream, seq: launch.seq, reason });
+            return None;
+        }
         let clock = self.slots[slot_of(stream)].clock.clone();
         let mut all = Vec::with_capacity(ranges.len());
         let mut checks = Vec::with_capacity(ranges.len());

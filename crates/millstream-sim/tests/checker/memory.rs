@@ -1,9 +1,9 @@
 //! Life and contents of memory.
 
-use millstream_hal::{Access, Backend, Kernel, Launch, Layout};
+use millstream_hal::{Access, Backend, DType, Kernel, Launch, Layout};
 use millstream_sim::Finding;
 
-use super::rig::{Rig, SEEDS};
+use super::rig::{Rig, SEEDS, fill};
 
 #[test]
 fn a_read_of_bytes_that_were_never_written_is_found_with_its_range() {
@@ -69,7 +69,7 @@ fn a_second_release_is_found() {
 fn an_access_beyond_the_segment_or_the_operand_is_out_of_bounds() {
     let rig = Rig::new(3);
     rig.fill(rig.a, 1_000, 64, 1.0);
-    rig.launch(rig.a, Kernel::Fill { elements: 64, value: 1.0 }, &[rig.operand(0, 63, Access::Write)]);
+    rig.launch(rig.a, fill(64, 1.0), &[rig.operand(0, 63, Access::Write)]);
     let findings = rig.findings();
     assert!(
         matches!(findings[..], [Finding::OutOfBounds { bytes: 256, .. }, Finding::OutOfBounds { .. }]),
@@ -80,7 +80,7 @@ fn an_access_beyond_the_segment_or_the_operand_is_out_of_bounds() {
 #[test]
 fn an_operand_that_says_read_where_the_kernel_writes_is_found() {
     let rig = Rig::new(3);
-    rig.launch(rig.a, Kernel::Fill { elements: 1, value: 1.0 }, &[rig.operand(0, 1, Access::Read)]);
+    rig.launch(rig.a, fill(1, 1.0), &[rig.operand(0, 1, Access::Read)]);
     assert!(matches!(rig.findings()[..], [Finding::WrongAccess { .. }]));
 }
 
@@ -88,7 +88,7 @@ fn an_operand_that_says_read_where_the_kernel_writes_is_found() {
 fn a_launch_without_its_operands_is_found() {
     let rig = Rig::new(3);
     let a = Layout::contiguous(&[4]).unwrap();
-    rig.launch(rig.a, Kernel::Copy { a }, &[rig.operand(0, 4, Access::Write)]);
+    rig.launch(rig.a, Kernel::Copy { dtype: DType::F32, a }, &[rig.operand(0, 4, Access::Write)]);
     assert!(matches!(rig.findings()[..], [Finding::BadLaunch { .. }]));
 }
 

@@ -1,9 +1,14 @@
 //! A sim with two streams and a segment, and short words to drive it.
 
 use millstream_hal::{
-    Access, Backend, DevicePtr, EventStatus, Kernel, Launch, Layout, Operand, RawEvent, RawSegment, RawStream,
+    Access, Backend, DType, DevicePtr, EventStatus, Kernel, Launch, Layout, Operand, RawEvent, RawSegment, RawStream,
 };
 use millstream_sim::{Finding, SimBackend, SimOptions};
+
+/// A fill with f32.
+pub(crate) fn fill(elements: usize, value: f32) -> Kernel {
+    Kernel::Fill { elements, dtype: DType::F32, value: value.into() }
+}
 
 pub(crate) const SEEDS: std::ops::Range<u64> = 0..40;
 
@@ -42,13 +47,13 @@ impl Rig {
     }
 
     pub(crate) fn fill(&self, stream: RawStream, word: usize, words: usize, value: f32) {
-        self.launch(stream, Kernel::Fill { elements: words, value }, &[self.operand(word, words, Access::Write)]);
+        self.launch(stream, fill(words, value), &[self.operand(word, words, Access::Write)]);
     }
 
     pub(crate) fn copy(&self, stream: RawStream, to: usize, from: usize, words: usize) {
         let a = Layout::contiguous(&[words]).unwrap();
         let operands = [self.operand(to, words, Access::Write), self.operand(from, words, Access::Read)];
-        self.launch(stream, Kernel::Copy { a }, &operands);
+        self.launch(stream, Kernel::Copy { dtype: DType::F32, a }, &operands);
     }
 
     pub(crate) fn event(&self) -> RawEvent {

@@ -1,6 +1,6 @@
 //! What is injected happens, once and as told.
 
-use millstream_hal::{Access, Backend, Error, EventStatus, Kernel, Launch, Operand};
+use millstream_hal::{Access, Backend, DType, Error, EventStatus, Kernel, Launch, Operand};
 use millstream_sim::{Injections, SimBackend, SimOptions};
 
 fn sim(injections: Injections) -> SimBackend {
@@ -28,7 +28,12 @@ fn a_lost_device_keeps_the_truth_about_what_was_done_and_answers_fault_to_the_re
     let segment = sim.allocate_segment(256).unwrap();
     let stream = sim.create_stream().unwrap();
     let out = Operand { ptr: segment.base, bytes: 4, access: Access::Write, staging: false };
-    let fill = |seq| sim.launch(stream, &Launch::new(Kernel::Fill { elements: 1, value: 1.0 }, seq, &[out]));
+    let fill = |seq| {
+        sim.launch(
+            stream,
+            &Launch::new(Kernel::Fill { elements: 1, dtype: DType::F32, value: 1.0f32.into() }, seq, &[out]),
+        )
+    };
     let (done, lost) = (sim.create_event(false).unwrap(), sim.create_event(false).unwrap());
     fill(1).unwrap();
     sim.record(stream, done, 1).unwrap();

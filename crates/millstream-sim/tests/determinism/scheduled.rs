@@ -1,6 +1,6 @@
 //! Threads over a device under one baton.
 
-use millstream_hal::{Access, Backend, DevicePtr, Kernel, Launch, Layout, Operand, RawEvent, RawStream};
+use millstream_hal::{Access, Backend, DType, DevicePtr, Kernel, Launch, Layout, Operand, RawEvent, RawStream};
 use millstream_sim::{SimBackend, SimOptions};
 use millstream_sync::Arc;
 use millstream_sync::schedule::{Outcome, Policy, Settings, run_with};
@@ -17,9 +17,9 @@ fn body(sim: &SimBackend, base: DevicePtr, streams: &[RawStream], events: &[RawE
     };
     let a = Layout::contiguous(&[WORDS]).unwrap();
     for round in 0..10u64 {
-        let fill = Kernel::Fill { elements: WORDS, value: round as f32 };
+        let fill = Kernel::Fill { elements: WORDS, dtype: DType::F32, value: (round as f32).into() };
         sim.launch(streams[me], &Launch::new(fill, 2 * round + 1, &[operand(me, Access::Write)])).unwrap();
-        let copy = Kernel::Copy { a };
+        let copy = Kernel::Copy { dtype: DType::F32, a };
         let operands = [operand(me + streams.len(), Access::Write), operand(me, Access::Read)];
         sim.launch(streams[me], &Launch::new(copy, 2 * round + 2, &operands)).unwrap();
         sim.record(streams[me], events[me], 2 * round + 2).unwrap();

@@ -12,31 +12,32 @@ fn normals(n: usize, sequence: u64) -> Vec<f32> {
     x
 }
 
-fn product(out: &mut [f32], tiling: Tiling, a: &Factor<'_>, b: &Factor<'_>) {
+fn product(out: &mut [f32], tiling: Tiling, a: &Factor<'_, f32>, b: &Factor<'_, f32>) {
     matmul(out, tiling, a, b);
 }
 
-fn dense(cols: usize) -> MatrixView {
-    MatrixView { offset: 0, row_stride: cols as i64, col_stride: 1 }
+fn dense(rows: usize, cols: usize) -> Layout {
+    Layout::contiguous(&[rows, cols]).unwrap()
 }
 
-fn turned(rows: usize) -> MatrixView {
-    MatrixView { offset: 0, row_stride: 1, col_stride: rows as i64 }
+fn turned(rows: usize, cols: usize) -> Layout {
+    dense(cols, rows).transposed(0, 1)
 }
 
 #[test]
 fn products_agree_with_double_precision_for_dense_and_transposed_factors() {
     for (m, k, n) in [(1, 1, 1), (3, 5, 7), (1, 64, 33), (64, 1, 2), (64, 64, 64), (65, 130, 37), (150, 300, 530)] {
         let (a, b) = (normals(m * k, 1), normals(k * n, 2));
-        for (va, vb) in [(dense(k), dense(n)), (turned(m), dense(n)), (dense(k), turned(k)), (turned(m), turned(k))] {
+        let (da, ta, db, tb) = (dense(m, k), turned(m, k), dense(k, n), turned(k, n));
+        for (va, vb) in [(da, db), (ta, db), (da, tb), (ta, tb)] {
             let mut out = vec![f32::NAN; m * n];
-            product(&mut out, Tiling::of(m, k, n), &Factor::new(&a, &va, m, k), &Factor::new(&b, &vb, k, n));
+            product(&mut out, Tiling::of(m, k, n), &Factor::new(&a, &va), &Factor::new(&b, &vb));
             for r in 0..m {
                 for c in 0..n {
                     let (mut exact, mut absolute) = (0f64, 0f64);
                     for i in 0..k {
-                        let x = f64::from(a[r * va.row_stride as usize + i * va.col_stride as usize]);
-                        let y = f64::from(b[i * vb.row_stride as usize + c * vb.col_stride as usize]);
+                        let x = f64::from(a[r * va.stride(0) + i * va.stride(1)]);
+                        let y = f64::from(b[i * vb.stride(0) + c * vb.stride(1)]);
                         exact += x * y;
                         absolute += (x * y).abs();
                     }
@@ -54,15 +55,15 @@ fn products_agree_with_double_precision_for_dense_and_transposed_factors() {
 #[test]
 fn no_terms_give_zeros_and_no_elements_nothing() {
     let mut out = vec![f32::NAN; 12];
-    product(&mut out, Tiling::of(3, 0, 4), &Factor::new(&[], &dense(0), 3, 0), &Factor::new(&[], &dense(4), 0, 4));
+    product(&mut out, Tiling::of(3, 0, 4), &Factor::new(&[], &dense(3, 0)), &Factor::new(&[], &dense(0, 4)));
     assert_eq!(out, [0.0; 12]);
     for (m, n) in [(0, 4), (3, 0), (0, 0)] {
         assert_eq!(Tiling::of(m, 5, n).tiles(), 0);
         product(
             &mut [],
             Tiling::of(m, 5, n),
-            &Factor::new(&[1.0; 15], &dense(5), m, 5),
-            &Factor::new(&[1.0; 20], &dense(n), 5, n),
+            &Factor::new(&[1.0; 15], &dense(m, 5)),
+            &Factor::new(&[1.0; 20], &dense(5, n)),
         );
     }
 }
@@ -88,12 +89,7 @@ fn nan_and_infinity_reach_the_result() {
     a[5 * 64 + 7] = f32::NAN;
     a[6 * 64 + 63] = f32::INFINITY;
     let mut out = vec![0.0; 64 * 64];
-    product(
-        &mut out,
-        Tiling::of(64, 64, 64),
-        &Factor::new(&a, &dense(64), 64, 64),
-        &Factor::new(&b, &dense(64), 64, 64),
-    );
+    product(&mut out, Tiling::of(64, 64, 64), &Factor::new(&a, &dense(64, 64)), &Factor::new(&b, &dense(64, 64)));
     assert!(out[5 * 64..6 * 64].iter().all(|x| x.is_nan()));
     assert!(out[6 * 64..7 * 64].iter().all(|x| *x == f32::INFINITY));
     assert!(out[..5 * 64].iter().all(|x| *x == 64.0));
@@ -102,7 +98,7 @@ fn nan_and_infinity_reach_the_result() {
 #[test]
 #[should_panic(expected = "reaches")]
 fn a_factor_that_reaches_outside_its_operand_is_refused() {
-    let _ = Factor::new(&[0.0; 11], &dense(4), 3, 4);
+    let _ = Factor::new(&[0.0; 11], &dense(3, 4));
 }
 
 #[test]
@@ -124,12 +120,12 @@ fn tiles_in_any_order_on_any_threads_give_the_bits_of_one_thread() {
     let tiling = Tiling::of(m, k, n);
     assert!(tiling.tiles() > 1);
     let (a, b) = (normals(m * k, 5), normals(k * n, 6));
-    let (a, b) = (Factor::new(&a, &dense(k), m, k), Factor::new(&b, &turned(k), k, n));
+    let (a, b) = (Factor::new(&a, &dense(m, k)), Factor::new(&b, &turned(k, n)));
     let mut alone = vec![f32::NAN; m * n];
     matmul(&mut alone, tiling, &a, &b);
     for _ in 0..3 {
         let mut shared = vec![f32::NAN; m * n];
-        let product = Product::new(&mut shared, tiling);
+        let product = Product::new(&mut shared, 1, tiling);
         std::thread::scope(|scope| {
             for tile in (0..tiling.tiles()).rev() {
                 // SAFETY: the result lives until after the scope, and each index is used once.
@@ -147,7 +143,7 @@ fn a_destructor_at_the_end_of_a_thread_gets_its_product() {
     impl Late {
         fn work() -> Vec<f32> {
             let (x, mut out) = (vec![1.0; 64 * 64], vec![0.0; 64 * 64]);
-            let factor = Factor::new(&x, &dense(64), 64, 64);
+            let factor = Factor::new(&x, &dense(64, 64));
             product(&mut out, Tiling::of(64, 64, 64), &factor, &factor);
             out
         }
@@ -169,23 +165,30 @@ fn a_destructor_at_the_end_of_a_thread_gets_its_product() {
 }
 
 #[test]
-fn views_with_an_offset_and_any_strides_are_read_as_they_say() {
+fn views_with_an_offset_repeated_or_of_a_part_are_read_as_they_say() {
     let (m, k, n) = (30, 20, 40);
     let data = normals(20_000, 9);
-    let views = [
-        MatrixView { offset: 17, row_stride: 101, col_stride: 2 },
-        MatrixView { offset: 9000, row_stride: -150, col_stride: 3 },
-        MatrixView { offset: 4000, row_stride: 50, col_stride: -1 },
-        MatrixView { offset: 5, row_stride: 0, col_stride: 0 },
-        MatrixView { offset: 5, row_stride: 60, col_stride: 1 },
-    ];
-    for va in views {
-        for vb in views {
+    let part = |rows: usize, cols: usize, step: usize| {
+        let wide = Layout::contiguous(&[rows + 2, 3 * cols, step]).unwrap();
+        let narrow = |view: Layout, axis, from, n| view.narrowed(axis, from, n).unwrap();
+        narrow(narrow(narrow(wide, 0, 1, rows), 1, cols, cols), 2, step - 1, 1).squeezed(2).unwrap()
+    };
+    let row = |rows: usize, cols: usize| dense(1, cols).broadcast_to(&[rows, cols]).unwrap();
+    let one = |rows: usize, cols: usize| dense(1, 1).narrowed(0, 0, 1).unwrap().broadcast_to(&[rows, cols]).unwrap();
+    let views = |rows, cols| {
+        [
+            part(rows, cols, 1),
+            part(rows, cols, 3),
+            part(cols, rows, 2).transposed(0, 1),
+            row(rows, cols),
+            one(rows, cols),
+        ]
+    };
+    for va in views(m, k) {
+        for vb in views(k, n) {
             let mut out = vec![f32::NAN; m * n];
-            product(&mut out, Tiling::of(m, k, n), &Factor::new(&data, &va, m, k), &Factor::new(&data, &vb, k, n));
-            let x = |v: &MatrixView, r: usize, c: usize| {
-                data[(v.offset as i64 + r as i64 * v.row_stride + c as i64 * v.col_stride) as usize]
-            };
+            product(&mut out, Tiling::of(m, k, n), &Factor::new(&data, &va), &Factor::new(&data, &vb));
+            let x = |v: &Layout, r: usize, c: usize| data[v.offset() + r * v.stride(0) + c * v.stride(1)];
             for r in 0..m {
                 for c in 0..n {
                     let exact: f64 = (0..k).map(|p| f64::from(x(&va, r, p)) * f64::from(x(&vb, p, c))).sum();
@@ -194,4 +197,29 @@ fn views_with_an_offset_and_any_strides_are_read_as_they_say() {
             }
         }
     }
+}
+
+#[test]
+fn a_batch_is_one_product_after_the_other_also_with_a_repeated_factor() {
+    let (batch, m, k, n) = ([3, 2], 5, 7, 6);
+    let (a, b) = (normals(6 * m * k, 1), normals(3 * k * n, 2));
+    let va = Layout::contiguous(&[3, 2, m, k]).unwrap();
+    let vb = Layout::contiguous(&[3, 1, k, n]).unwrap().broadcast_to(&[3, 2, k, n]).unwrap();
+    let mut all = vec![f32::NAN; 6 * m * n];
+    product(&mut all, Tiling::of(m, k, n), &Factor::new(&a, &va), &Factor::new(&b, &vb));
+    for i in 0..batch[0] * batch[1] {
+        let (a, b) = (&a[i * m * k..][..m * k], &b[i / 2 * k * n..][..k * n]);
+        let mut one = vec![f32::NAN; m * n];
+        product(&mut one, Tiling::of(m, k, n), &Factor::new(a, &dense(m, k)), &Factor::new(b, &dense(k, n)));
+        assert_eq!(all[i * m * n..][..m * n], one);
+    }
+}
+
+#[test]
+fn integers_wrap() {
+    let mut out = [7; 4];
+    integers(&mut out, 0, 2, 2, &[i64::MAX, 1, 2, 3], &[2, 0, 1, -1]);
+    assert_eq!(out, [-1, -1, 7, -3]);
+    integers(&mut out, 0, 0, 2, &[], &[]);
+    assert_eq!(out, [0; 4]);
 }

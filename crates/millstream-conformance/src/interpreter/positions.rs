@@ -1,40 +1,21 @@
-//! Words in bytes: little-endian `u32` and `f32` at word positions, and the positions of a view in row-major order.
+//! Positions of a view's elements in row-major order.
 
 use millstream_hal::Layout;
 
-pub(super) fn u32_at(bytes: &[u8], word: usize) -> u32 {
-    let at = word * 4;
-    u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
-}
-
-pub(super) fn f32_at(bytes: &[u8], word: usize) -> f32 {
-    f32::from_bits(u32_at(bytes, word))
-}
-
-pub(super) fn put_f32(bytes: &mut [u8], word: usize, value: f32) {
-    bytes[word * 4..word * 4 + 4].copy_from_slice(&value.to_le_bytes());
-}
-
-pub(super) fn fill(bytes: &mut [u8], word: u32) {
-    for chunk in bytes.chunks_exact_mut(4) {
-        chunk.copy_from_slice(&word.to_le_bytes());
-    }
-}
-
 /// Positions of the elements of `view`, in row-major order.
-pub(super) fn positions(view: &Layout) -> impl Iterator<Item = usize> {
+pub(super) fn positions(view: &Layout) -> impl Iterator<Item = usize> + use<> {
     let view = *view;
     let mut index = vec![0usize; view.dims()];
-    let mut at = view.offset() as i64;
+    let mut at = view.offset();
     (0..view.elements()).map(move |_| {
-        let here = at as usize;
+        let here = at;
         for axis in (0..index.len()).rev() {
             index[axis] += 1;
             at += view.stride(axis);
             if index[axis] < view.size(axis) {
                 break;
             }
-            at -= view.stride(axis) * view.size(axis) as i64;
+            at -= view.stride(axis) * view.size(axis);
             index[axis] = 0;
         }
         here
@@ -50,6 +31,14 @@ mod tests {
         let view = Layout::contiguous(&[2, 3]).unwrap();
         assert_eq!(positions(&view).collect::<Vec<_>>(), [0, 1, 2, 3, 4, 5]);
         assert_eq!(positions(&view.transposed(0, 1)).collect::<Vec<_>>(), [0, 3, 1, 4, 2, 5]);
+    }
+
+    #[test]
+    fn positions_of_a_repeated_and_narrowed_view() {
+        let view = Layout::contiguous(&[2, 3]).unwrap().narrowed(1, 1, 2).unwrap();
+        assert_eq!(positions(&view).collect::<Vec<_>>(), [1, 2, 4, 5]);
+        let row = view.narrowed(0, 1, 1).unwrap().broadcast_to(&[2, 1, 2]).unwrap();
+        assert_eq!(positions(&row).collect::<Vec<_>>(), [4, 5, 4, 5]);
     }
 
     #[test]
