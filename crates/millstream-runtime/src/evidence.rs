@@ -91,11 +91,23 @@ pub enum Step {
     ImportDeleted,
     /// A deleter panicked and was caught.
     DeleterPanicked,
+    /// A block of a busy stream's pool was taken behind a wait on the device.
+    StealBehindWait,
+    /// An allocation gave its thread's own cache to the pool.
+    OwnCacheTrimmed,
+    /// An allocation waited on the host for the oldest position that held memory back.
+    WaitedForOldest,
+    /// A registered reclaimer freed memory.
+    Reclaimed,
+    /// Staging memory was used again after its transfer had completed.
+    StagingReused,
+    /// A transfer waited on the host because all staging memory was at work.
+    StagingWait,
 }
 
 impl Step {
     /// All steps, in the order of the report.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 38] = [
         Self::WaitInserted,
         Self::WaitElided,
         Self::LateSecondUser,
@@ -128,6 +140,12 @@ impl Step {
         Self::ImportWaited,
         Self::ImportDeleted,
         Self::DeleterPanicked,
+        Self::StealBehindWait,
+        Self::OwnCacheTrimmed,
+        Self::WaitedForOldest,
+        Self::Reclaimed,
+        Self::StagingReused,
+        Self::StagingWait,
     ];
 
     /// Name in reports.
@@ -166,12 +184,18 @@ impl Step {
             Self::ImportWaited => "import_waited",
             Self::ImportDeleted => "import_deleted",
             Self::DeleterPanicked => "deleter_panicked",
+            Self::StealBehindWait => "steal_behind_wait",
+            Self::OwnCacheTrimmed => "own_cache_trimmed",
+            Self::WaitedForOldest => "waited_for_oldest",
+            Self::Reclaimed => "reclaimed",
+            Self::StagingReused => "staging_reused",
+            Self::StagingWait => "staging_wait",
         }
     }
 }
 
 /// Counters of one device and the faults that a probe may inject.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Evidence {
     steps: [AtomicU64; Step::ALL.len()],
     panic_in_flush: AtomicBool,
@@ -190,6 +214,16 @@ pub enum PausePoint {
 
 impl PausePoint {
     const COUNT: usize = 2;
+}
+
+impl Default for Evidence {
+    fn default() -> Self {
+        Self {
+            steps: [const { AtomicU64::new(0) }; Step::ALL.len()],
+            panic_in_flush: AtomicBool::new(false),
+            pauses: [Pause::default(), Pause::default()],
+        }
+    }
 }
 
 const OFF: u32 = 0;

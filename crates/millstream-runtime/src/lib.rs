@@ -23,7 +23,7 @@ mod thread_state;
 pub use device::{Device, DeviceOptions, Health};
 pub use error::{Error, Result};
 pub use event::{Event, EventState};
-pub use memory::{Buffer, Ladder, MemoryStats, Rung};
+pub use memory::{Buffer, Ladder, MemoryStats, Reclaimer, Rung};
 pub use profile::{Arrow, Span, Trace};
 pub use shutdown::ShutdownReport;
 pub use stamp::Stamp;

@@ -139,7 +139,7 @@ impl Shared {
         }
         report.released_bytes = self.release_empty(held);
         self.events.release(held, &*self.backend);
-        self.memory.staging.release(self);
+        self.release_staging(usize::MAX);
         let stats = self.memory_stats(held);
         report.leases_left = self.leases();
         report.live_bytes = stats.live_bytes;
@@ -184,7 +184,7 @@ impl Shared {
             }
             self.release_empty(held);
             self.events.release(held, &*self.backend);
-            self.memory.staging.release(self);
+            self.release_staging(usize::MAX);
             for &slot in &slots {
                 if let Some(raw) = self.streams.slot(slot).raw() {
                     self.backend.destroy_stream(raw);

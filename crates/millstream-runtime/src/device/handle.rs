@@ -26,6 +26,8 @@ pub struct DeviceOptions {
     pub budget_bytes: usize,
     /// Most memory that a thread's cache keeps, in bytes. Default 64 MiB.
     pub cache_bytes_max: usize,
+    /// Most host memory for transfers, in bytes; at least 16 KiB. Larger transfers go in pieces of a quarter of it. Default 64 MiB.
+    pub staging_bytes_max: usize,
 }
 
 impl DeviceOptions {
@@ -37,6 +39,7 @@ impl DeviceOptions {
             policy: StreamPolicy::default(),
             budget_bytes: info.memory_bytes,
             cache_bytes_max: 64 << 20,
+            staging_bytes_max: 64 << 20,
         }
     }
 }

@@ -8,7 +8,7 @@ use millstream_sync::lock::try_enter;
 
 use super::Device;
 use crate::error::{Error, Result};
-use crate::memory::{Buffer, MemoryStats};
+use crate::memory::{Buffer, MemoryStats, Reclaimer};
 
 impl Device {
     /// Figures of the memory. Short locks, no driver call.
@@ -18,11 +18,25 @@ impl Device {
         try_enter(|held| self.shared().memory_stats(held)).unwrap_or_default()
     }
 
-    /// Gives memory back to the device: idle threads' caches, inboxes, empty segments. Returns the bytes released. May call the driver.
+    /// Peaks of [`Device::memory_stats`] count from here on. Short locks, no driver call.
+    pub fn reset_peaks(&self) {
+        let _ = try_enter(|held| self.shared().reset_peaks(held));
+    }
+
+    /// Gives memory back to the device: idle threads' caches, inboxes, empty segments, staging memory at rest. Returns the bytes of segments released. May call the driver.
     pub fn trim(&self) -> usize {
         self.shared().settle_imports();
         let Some(_pass) = self.shared().gate.pass() else { return 0 };
-        try_enter(|held| self.shared().trim(held, None)).unwrap_or(0)
+        self.shared().release_staging(usize::MAX);
+        try_enter(|held| self.shared().trim(held)).unwrap_or(0)
+    }
+
+    /// Registers `reclaim`: when an allocation is about to be refused it is called with the bytes wanted and says how many it freed, by dropping buffers or tensors. Then the search is made again.
+    /// It is called with no lock held, by one thread at a time and never from inside a reclaimer; it may use the device, and an allocation inside it is refused
+    /// rather than calling it again. Reclaimers are asked in the order of their registration, each once for an allocation, until the memory is there. A panic in it goes through the allocation.
+    /// Registered until the guard drops; let it hold the device only weakly or not at all. Errors: `Closed`, `Fault`, `ForkedChild`, `Reentered`.
+    pub fn register_reclaimer(&self, reclaim: impl Fn(usize) -> usize + Send + Sync + 'static) -> Result<Reclaimer> {
+        self.shared().register_reclaimer(Arc::new(reclaim))
     }
 
     /// A buffer over `bytes` bytes of somebody else's host memory at `start`, read by kernels where it lies and never written.

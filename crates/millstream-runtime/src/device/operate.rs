@@ -1,13 +1,20 @@
 //! What runs on a device: allocation, kernels, transfers. The kernels are the caller's; this file has no word for them.
 
-use millstream_hal::{Access, Kernel, Operand};
+use millstream_hal::{Access, Kernel};
 use millstream_sync::lock::try_enter;
 
 use super::Device;
 use crate::error::{Error, Result};
 use crate::memory::Buffer;
 use crate::stamp::Stamp;
-use crate::thread_state;
+use crate::thread_state::{self, Here};
+
+/// What is left of a buffer to download.
+struct Part<'a> {
+    buffer: &'a Buffer,
+    from: usize,
+    bytes: usize,
+}
 
 impl Device {
     /// Enqueues `kernel` on the current stream: one output of `bytes` bytes that it allocates, then `inputs` in order. Returns before the work is done.
@@ -25,23 +32,48 @@ impl Device {
         Ok(output)
     }
 
+    /// Memory of `bytes` bytes for the current stream, with nothing enqueued: what it holds is what was there before. Blocks the host only on the last rungs of the ladder.
+    /// Errors: as [`Device::launch`].
+    pub fn allocate(&self, bytes: usize) -> Result<Buffer> {
+        let shared = self.shared();
+        let here = thread_state::here(shared)?;
+        let mut buffer = shared.allocate(&here, bytes)?;
+        let slot = shared.streams.slot(here.slot);
+        // The block may be in use by earlier work of this stream: a user on another one comes after it.
+        let seq = slot.published();
+        buffer.publish(Stamp { device: shared.id, stream: here.slot, generation: slot.generation(), seq });
+        Ok(buffer)
+    }
+
     /// Enqueues `kernel` on the current stream without an output, for its effect on time ([`Kernel::Spin`]). Errors: as [`Device::launch`].
     pub fn enqueue(&self, kernel: Kernel) -> Result<Stamp> {
         let here = thread_state::here(self.shared())?;
         self.shared().submit(&here, kernel, &[], &[], &[])
     }
 
-    /// Copies `data` to the device on the current stream. `data` is read before the call returns. Errors: as [`Device::launch`].
+    /// Copies `data` to the device on the current stream. `data` is read before the call returns; it blocks the host only while all
+    /// staging memory is at work. Errors: as [`Device::launch`].
     pub fn upload(&self, data: &[u8]) -> Result<Buffer> {
         let here = thread_state::here(self.shared())?;
-        let mut staged = self.shared().stage(data.len())?;
-        staged.write(data);
-        let mut output = self.shared().allocate(&here, data.len())?;
-        let operands = [output.operand(Access::Write), staged.operand(data.len(), Access::Read)];
-        let stamp = self.shared().submit(&here, Kernel::Upload { bytes: data.len() }, &operands, &[], &[])?;
-        staged.busy_until(stamp.stream, stamp.seq);
-        output.publish(stamp);
-        Ok(output)
+        let shared = self.shared();
+        let mut output = shared.allocate(&here, data.len())?;
+        let size = shared.memory.staging.piece_bytes_max();
+        let mut from = 0;
+        loop {
+            let piece = &data[from..data.len().min(from + size)];
+            let mut staged = shared.stage(piece.len())?;
+            staged.write(piece);
+            let mut target = output.operand(Access::Write);
+            (target.ptr, target.bytes) = (target.ptr.offset(from), piece.len());
+            let operands = [target, staged.operand(piece.len(), Access::Read)];
+            let stamp = shared.submit(&here, Kernel::Upload { bytes: piece.len() }, &operands, &[], &[])?;
+            staged.busy_until(stamp.stream, stamp.seq);
+            from += piece.len();
+            if from == data.len() {
+                output.publish(stamp);
+                return Ok(output);
+            }
+        }
     }
 
     /// Copies the first bytes of each buffer to the host, one after another, with one wait for all. Blocks the host.
@@ -58,27 +90,50 @@ impl Device {
             let written = buffer.last_write();
             shared.settled_fault(written.stream, written.seq)?;
         }
-        let mut staged = shared.stage(total)?;
-        let mut to = 0;
-        let mut last = None;
-        for (buffer, bytes) in parts {
-            let kernel = Kernel::Download { bytes: *bytes, from: 0, to };
-            let target: Operand = staged.operand(total, Access::Write);
-            let stamp = shared.submit(&here, kernel, &[target, buffer.operand(Access::Read)], &[buffer], &[])?;
-            staged.busy_until(stamp.stream, stamp.seq);
-            last = Some(stamp);
-            to += bytes;
+        let mut read = Vec::with_capacity(total);
+        let parts_left = parts.iter().rev().filter(|(_, bytes)| *bytes > 0);
+        let mut left: Vec<Part<'_>> =
+            parts_left.map(|(buffer, bytes)| Part { buffer, from: 0, bytes: *bytes }).collect();
+        while !left.is_empty() {
+            self.download_piece(&here, &mut left, &mut read)?;
         }
-        if let Some(stamp) = last {
-            try_enter(|held| shared.await_seq(held, stamp.stream, stamp.seq, None, "download"))
-                .ok_or(Error::Reentered)??;
-            shared.settle_imports();
-        }
+        shared.settle_imports();
         for (buffer, _) in parts {
             let written = buffer.last_write();
             shared.settled_fault(written.stream, written.seq)?;
         }
+        Ok(read)
+    }
+
+    /// Copies as much of `left` (first part last) as one piece of staging memory holds to the end of `read`, with one wait.
+    #[track_caller]
+    fn download_piece(&self, here: &Here, left: &mut Vec<Part<'_>>, read: &mut Vec<u8>) -> Result<()> {
+        let shared = self.shared();
+        let size = left.iter().map(|part| part.bytes).sum::<usize>().min(shared.memory.staging.piece_bytes_max());
+        let mut staged = shared.stage(size)?;
+        let mut to = 0;
+        let mut last = None;
+        while to < size
+            && let Some(part) = left.last_mut()
+        {
+            let bytes = part.bytes.min(size - to);
+            let kernel = Kernel::Download { bytes, from: part.from, to };
+            let operands = [staged.operand(size, Access::Write), part.buffer.operand(Access::Read)];
+            let stamp = shared.submit(here, kernel, &operands, &[part.buffer], &[])?;
+            staged.busy_until(stamp.stream, stamp.seq);
+            last = Some(stamp);
+            to += bytes;
+            (part.from, part.bytes) = (part.from + bytes, part.bytes - bytes);
+            if part.bytes == 0 {
+                left.pop();
+            }
+        }
+        if let Some(stamp) = last {
+            try_enter(|held| shared.await_seq(held, stamp.stream, stamp.seq, None, "download"))
+                .ok_or(Error::Reentered)??;
+        }
         staged.completed();
-        Ok(staged.read(total).to_vec())
+        read.extend_from_slice(staged.read(size));
+        Ok(())
     }
 }

@@ -56,7 +56,7 @@ impl Shared {
             fork_generation: fork::generation(),
             gate: Gate::new(),
             streams: StreamPool::new(options.streams),
-            memory: Memory::new(options.budget_bytes, options.cache_bytes_max),
+            memory: Memory::new(options.budget_bytes, options.cache_bytes_max, options.staging_bytes_max),
             events: EventPool::new(),
             profiler: Profiler::new(),
             evidence: Evidence::default(),

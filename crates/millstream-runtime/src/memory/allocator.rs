@@ -1,110 +1,64 @@
-//! From a request to a block: the thread's cache, then the ladder.
+//! From a request to a block: the thread's cache, then what other threads sent back, then the ladder.
 //!
-//! **Locks** `BlockPool > SegmentHeap`; the device is asked for segments with nothing held.
-//!
-//! **Invariants**
-//! * `one-growth`: at most one thread asks the device for a segment; the others wait for it and search again.
-//! * `within-budget`: the bytes taken from the device never exceed the budget.
-
-use std::time::{Duration, Instant};
+//! **Locks** none here; see `climb`. Reclaimers are called with nothing held.
 
 use millstream_sync::Arc;
 use millstream_sync::lock::levels::Nothing;
-use millstream_sync::lock::record::{self, Boundary};
 use millstream_sync::lock::{Held, try_enter};
 use millstream_sync::seeded::{self, Bug};
 
+use super::climb::Climb;
 use super::ladder::{Ladder, Rung};
-use super::segment::segment_bytes;
-use super::size_class::{block_bytes, class_of};
+use super::size_class::{block_bytes, class_of, class_of_block};
 use super::{Buffer, ThreadCache};
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Step;
 use crate::thread_state::Here;
 
-/// Longest wait of an allocation for the streams to give memory back.
-const WAIT_MAX: Duration = Duration::from_secs(5);
-
-enum Growth {
-    Grown,
-    OverBudget,
-    Raced,
-}
-
 impl Shared {
     /// Allocates `bytes` for the thread's current stream. Blocks the host only on the last rungs of the ladder.
     /// Errors: [`Error::OutOfMemory`], [`Error::Fault`].
+    #[inline]
     pub(crate) fn allocate(self: &Arc<Self>, here: &Here, bytes: usize) -> Result<Buffer> {
-        let class = class_of(bytes);
-        if let Some((class, size)) = class
+        if let Some((class, size)) = class_of(bytes)
             && let Some(number) = here.cache.take(class, size)
         {
             self.memory.slab.block(number).allocate_for(here.slot);
             return Ok(Buffer::first(here.pin.clone(), number, bytes));
         }
-        let size = match block_bytes(bytes) {
-            Some(size) => size,
-            None => return Err(self.refuse(bytes, Ladder::default())),
-        };
-        self.settle_imports();
-        // Inside the gate, so that a shutdown does not dissolve the pools under the search.
-        let _pass = self.gate.pass().ok_or(Error::Closed)?;
-        let number =
-            try_enter(|held| self.climb(held, here.slot, &here.cache, size, bytes)).ok_or(Error::Reentered)??;
-        here.cache.missed(self.memory.slab.block(number).bytes());
+        let number = self.allocate_slowly(here, bytes)?;
         self.memory.slab.block(number).allocate_for(here.slot);
         Ok(Buffer::first(here.pin.clone(), number, bytes))
     }
 
-    fn climb(
-        &self,
-        held: &mut Held<'_, Nothing>,
-        slot: u16,
-        own: &ThreadCache,
-        size: usize,
-        asked: usize,
-    ) -> Result<u32> {
-        let mut ladder = Ladder::default();
-        let mut waited = false;
+    /// The cache has no such block: what others sent back, then the ladder, then the reclaimers and the ladder again.
+    #[cold]
+    fn allocate_slowly(self: &Arc<Self>, here: &Here, bytes: usize) -> Result<u32> {
+        let Some(size) = block_bytes(bytes) else { return Err(self.refuse(bytes, Ladder::default())) };
+        self.settle_imports();
+        let mut climb = Climb::new(size);
+        let mut reclaimers = None;
         loop {
-            let drained = self.drain_inbox(held, slot, true);
-            ladder.note(Rung::Inbox, drained);
-            if let Some(number) = self.search(held, slot, size) {
-                return Ok(number);
-            }
-            ladder.note(Rung::OwnPool, self.free_bytes(held, slot));
-            if self.collect_limbo(held, slot) > 0
-                && let Some(number) = self.search(held, slot, size)
-            {
-                return Ok(number);
-            }
-            ladder.note(Rung::Limbo, self.limbo_bytes(held, slot));
-            if let Some(number) = self.steal(held, slot, size, true) {
-                return Ok(number);
-            }
-            ladder.note(Rung::IdlePools, self.other_free_bytes(held, slot, true));
-            match self.grow(held, slot, size)? {
-                Growth::Grown | Growth::Raced => continue,
-                Growth::OverBudget => {
-                    let heap = held.lock(&self.memory.heap);
-                    ladder.note(Rung::Grow, heap.budget - heap.reserved().min(heap.budget));
+            let found = {
+                // Inside the gate, so that a shutdown does not dissolve the pools under the search.
+                let _pass = self.gate.pass().ok_or(Error::Closed)?;
+                if let Some(number) = self.refill(here, bytes) {
+                    return Ok(number);
                 }
-            }
-            if let Some(number) = self.steal(held, slot, size, false) {
+                try_enter(|held| self.climb(held, here, &mut climb)).ok_or(Error::Reentered)??
+            };
+            if let Some(number) = found {
+                here.cache.missed(self.memory.slab.block(number).bytes());
+                let _ = try_enter(|held| self.note_peaks(held));
                 return Ok(number);
             }
-            ladder.note(Rung::OtherPools, self.other_free_bytes(held, slot, false));
-            let trimmed = self.trim(held, Some(own));
-            ladder.note(Rung::Trim, trimmed);
-            if trimmed > 0 {
-                continue;
+            // A device that failed or was closed meanwhile says so.
+            self.check()?;
+            if !self.reclaim(size, &mut reclaimers, &mut climb.ladder) {
+                return Err(self.refuse(bytes, climb.ladder));
             }
-            if waited || !self.wait_for_streams(held) {
-                ladder.note(Rung::Wait, 0);
-                return Err(self.refuse(asked, ladder));
-            }
-            waited = true;
+            climb.at_least(Rung::Reclaim);
         }
     }
 
@@ -113,138 +67,36 @@ impl Shared {
         Error::OutOfMemory { requested, budget: self.options.budget_bytes, ladder: Box::new(ladder) }
     }
 
-    /// Own free blocks, then a segment at rest.
-    fn search(&self, held: &mut Held<'_, Nothing>, slot: u16, size: usize) -> Option<u32> {
-        let stream = self.streams.slot(slot);
-        let mut locked = held.lock(&stream.pool);
-        let (pool, inner) = locked.split();
-        if let Some(number) = pool.take(&self.memory.slab, size) {
-            return Some(number);
+    /// Blocks of this stream that were freed on other threads and had no other user go straight into the cache: no lock, no pool.
+    fn refill(&self, here: &Here, bytes: usize) -> Option<u32> {
+        let stream = self.streams.slot(here.slot);
+        if stream.inbox.is_empty() || (seeded::is(Bug::StrandedInbox) && stream.generation() > 1) {
+            return None;
         }
-        let segment = inner.lock(&self.memory.heap).take_empty(size)?;
-        if pool.adopt(&self.memory.slab, segment) {
-            return pool.take(&self.memory.slab, size);
-        }
-        drop(locked);
-        // No number for another block: the segment goes back to rest.
-        held.lock(&self.memory.heap).put_empty(segment);
-        None
-    }
-
-    fn free_bytes(&self, held: &mut Held<'_, Nothing>, slot: u16) -> usize {
-        held.lock(&self.streams.slot(slot).pool).free_bytes()
-    }
-
-    fn other_free_bytes(&self, held: &mut Held<'_, Nothing>, slot: u16, idle_only: bool) -> usize {
-        self.streams
-            .created()
-            .filter(|other| *other != slot && !(idle_only && self.streams.is_held(*other)))
-            .map(|other| self.free_bytes(held, other))
-            .sum()
-    }
-
-    /// Takes a free block of another stream that has completed all of its work. The block keeps its home.
-    fn steal(&self, held: &mut Held<'_, Nothing>, slot: u16, size: usize, idle_only: bool) -> Option<u32> {
-        for other in self.streams.created().filter(|other| *other != slot) {
-            if idle_only && self.streams.is_held(other) {
-                continue;
-            }
-            self.drain_inbox(held, other, false);
-            self.collect_limbo(held, other);
-            let stream = self.streams.slot(other);
-            let mut pool = held.lock(&stream.pool);
-            // Under the pool's lock no block comes in whose work is later than this tail.
-            if stream.completed(&*self.backend) < stream.published() {
-                continue;
-            }
-            if let Some(number) = pool.take(&self.memory.slab, size) {
-                drop(pool);
-                self.evidence.hit(Step::Steal);
-                return Some(number);
-            }
-        }
-        None
-    }
-
-    /// Takes a segment from the device, one thread at a time.
-    fn grow(&self, held: &mut Held<'_, Nothing>, slot: u16, size: usize) -> Result<Growth> {
-        let mut bytes = segment_bytes(size);
-        {
-            let mut heap = held.lock(&self.memory.heap);
-            if heap.growing {
-                self.evidence.hit(Step::RacedGrowth);
-                while heap.growing {
-                    heap = heap.wait(&self.memory.grown, None);
+        let slab = &self.memory.slab;
+        let carried = self.memory.carry();
+        let mut others = Vec::new();
+        stream.inbox.take_all(
+            |number| &slab.block(number).link,
+            |number| {
+                let block = slab.block(number);
+                let size = block.bytes();
+                let sole = block.stream() == here.slot && block.uses.is_empty();
+                let kept = sole && class_of_block(size).is_some_and(|class| here.cache.put(class, size, number));
+                if !kept {
+                    others.push(number);
                 }
-                return Ok(Growth::Raced);
-            }
-            if !heap.reserve(bytes) {
-                // A budget that has no room for a shared segment may have room for this block alone.
-                bytes = size;
-                if !heap.reserve(bytes) {
-                    return Ok(Growth::OverBudget);
-                }
-            }
-            heap.growing = true;
+            },
+        );
+        self.memory.note_move();
+        if !others.is_empty() && try_enter(|held| self.settle(held, &others)).is_none() {
+            others.iter().for_each(|number| stream.inbox.push(*number, &slab.block(*number).link));
         }
-        record::boundary(Boundary::DriverCall);
-        let segment = self.backend.allocate_segment(bytes);
-        // The device may round up: what it gave counts, and must fit too.
-        let extra = segment.as_ref().map_or(0, |segment| segment.bytes - bytes);
-        let fits = extra == 0 || held.lock(&self.memory.heap).reserve(extra);
-        if extra > 0 && fits {
-            bytes += extra;
-        }
-        let adopted = match &segment {
-            Ok(segment) if fits => {
-                let stream = self.streams.slot(slot);
-                let mut locked = held.lock(&stream.pool);
-                let (pool, inner) = locked.split();
-                let adopted = pool.adopt(&self.memory.slab, *segment);
-                if adopted {
-                    inner.lock(&self.memory.heap).adopt();
-                }
-                adopted
-            }
-            Ok(_) | Err(_) => false,
-        };
-        if let (Ok(segment), false) = (&segment, adopted) {
-            self.backend.release_segment(*segment);
-        }
-        let mut heap = held.lock(&self.memory.heap);
-        heap.growing = false;
-        if !adopted {
-            heap.unreserve(bytes);
-        }
-        self.memory.grown.notify_all();
-        drop(heap);
-        match segment {
-            Ok(_) if adopted => {
-                self.evidence.hit(Step::Growth);
-                Ok(Growth::Grown)
-            }
-            Ok(_) | Err(millstream_hal::Error::OutOfMemory { .. }) => Ok(Growth::OverBudget),
-            Err(source) => Err(Error::backend("taking a segment from the device")(source)),
-        }
-    }
-
-    /// Waits until the streams have done what they were given, up to a bound. `false`: there was nothing to wait for.
-    fn wait_for_streams(&self, held: &mut Held<'_, Nothing>) -> bool {
-        let deadline = Instant::now() + WAIT_MAX;
-        let busy: Vec<u16> = self
-            .streams
-            .created()
-            .filter(|slot| {
-                let stream = self.streams.slot(*slot);
-                stream.completed(&*self.backend) < stream.published() || held.lock(&stream.limbo).len() > 0
-            })
-            .collect();
-        for slot in &busy {
-            let tail = self.streams.slot(*slot).published();
-            // A fault or a timeout leaves the memory where it is; the search that follows says so.
-            let _ = self.await_seq(held, *slot, tail, Some(deadline), "allocation");
-        }
-        !busy.is_empty()
+        drop(carried);
+        let (class, size) = class_of(bytes)?;
+        let number = here.cache.take(class, size)?;
+        self.memory.served.count(Rung::Inbox);
+        Some(number)
     }
 
     /// Empties the inbox of `slot` into its pool or limbo. Returns the bytes. Nothing is held.
@@ -253,6 +105,7 @@ impl Shared {
         if stream.inbox.is_empty() || (seeded::is(Bug::StrandedInbox) && !(by_holder && stream.generation() <= 1)) {
             return 0;
         }
+        let _carried = self.memory.carry();
         let (mut numbers, mut bytes) = (Vec::new(), 0);
         let slab = &self.memory.slab;
         stream.inbox.take_all(
@@ -266,6 +119,9 @@ impl Shared {
             self.evidence.hit(Step::InboxTakenByOther);
         }
         self.settle(held, &numbers);
+        if !numbers.is_empty() {
+            self.memory.note_move();
+        }
         bytes
     }
 
@@ -291,7 +147,20 @@ impl Shared {
         if whole && !self.streams.is_held(slot) && stream.completed(&*self.backend) >= stream.published() {
             for segment in pool.give_up_empty(0) {
                 inner.lock(&self.memory.heap).put_empty(segment);
+                self.memory.note_move();
             }
         }
+    }
+
+    /// Empties a cache into its stream's pool. Returns the bytes; none when its owner is using it just now. Nothing is held.
+    pub(super) fn take_cache(&self, held: &mut Held<'_, Nothing>, cache: &ThreadCache) -> usize {
+        let _carried = self.memory.carry();
+        let mut numbers = Vec::new();
+        let taken = cache.take_all(&mut numbers);
+        self.settle(held, &numbers);
+        if !taken || !numbers.is_empty() {
+            self.memory.note_move();
+        }
+        numbers.iter().map(|number| self.memory.slab.block(*number).bytes()).sum()
     }
 }

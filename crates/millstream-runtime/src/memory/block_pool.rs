@@ -52,6 +52,10 @@ impl Pool {
         self.free_bytes
     }
 
+    pub(super) fn largest_free(&self) -> usize {
+        self.free.last().map_or(0, |(bytes, _)| *bytes)
+    }
+
     /// Whether the pool was dissolved by a shutdown.
     pub(super) fn is_closed(&self) -> bool {
         self.closed

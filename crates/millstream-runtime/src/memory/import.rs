@@ -83,6 +83,10 @@ impl Imports {
         self.bytes_max.load(Ordering::Relaxed)
     }
 
+    pub(super) fn reset_peak(&self) {
+        self.bytes_max.store(self.bytes(), Ordering::Relaxed);
+    }
+
     pub(super) fn count(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
@@ -184,7 +188,7 @@ impl Shared {
         let mut waiting = std::mem::take(&mut held.lock(&imports.table).waiting);
         imports.dropped.take_all(
             |number| &slab.block(number).link,
-            |number| waiting.push(Waiting { number, stamps: self.stamps_of(number) }),
+            |number| waiting.push(Waiting::new(0, number, self.stamps_of(number))),
         );
         let mut done = Vec::new();
         waiting.retain_mut(|w| {

@@ -10,6 +10,7 @@
 //!
 //! **Checked by** specs/stamps_and_reuse, the memory attempt.
 
+use millstream_sync::atomic::Ordering;
 use millstream_sync::lock::Held;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::seeded::{self, Bug};
@@ -21,8 +22,16 @@ use crate::evidence::Step;
 /// A block and the foreign positions that it waits for.
 #[derive(Debug)]
 pub(super) struct Waiting {
+    /// How many came before.
+    ticket: u64,
     pub(super) number: u32,
     pub(super) stamps: Vec<(u16, u64)>,
+}
+
+impl Waiting {
+    pub(super) fn new(ticket: u64, number: u32, stamps: Vec<(u16, u64)>) -> Self {
+        Self { ticket, number, stamps }
+    }
 }
 
 /// The list of one stream.
@@ -34,6 +43,13 @@ pub(crate) struct Limbo {
 impl Limbo {
     pub(crate) fn len(&self) -> usize {
         self.waiting.len()
+    }
+
+    /// The block that has waited for longest: its ticket, its number, and the first position that it waits for.
+    pub(super) fn oldest(&self) -> Option<(u64, u32, u16, u64)> {
+        let oldest = self.waiting.iter().min_by_key(|w| w.ticket)?;
+        let (stream, seq) = *oldest.stamps.first()?;
+        Some((oldest.ticket, oldest.number, stream, seq))
     }
 
     fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
@@ -73,7 +89,8 @@ impl Shared {
                     self.evidence.hit(Step::LateSecondUser);
                 }
                 self.evidence.hit(Step::LimboEntered);
-                held.lock(&self.streams.slot(home).limbo).waiting.push(Waiting { number, stamps });
+                let ticket = self.memory.limbo_tickets.fetch_add(1, Ordering::Relaxed);
+                held.lock(&self.streams.slot(home).limbo).waiting.push(Waiting::new(ticket, number, stamps));
             }
         }
     }
@@ -81,6 +98,7 @@ impl Shared {
     /// Moves blocks whose stamps have completed from the limbo of `slot` to its pool. Returns how many. Nothing is held.
     pub(crate) fn collect_limbo(&self, held: &mut Held<'_, Nothing>, slot: u16) -> usize {
         let stream = self.streams.slot(slot);
+        let _carried = self.memory.carry();
         let mut waiting = std::mem::take(&mut held.lock(&stream.limbo).waiting);
         if waiting.is_empty() {
             return 0;
@@ -95,6 +113,9 @@ impl Shared {
         });
         if !waiting.is_empty() {
             held.lock(&stream.limbo).waiting.append(&mut waiting);
+        }
+        if !done.is_empty() {
+            self.memory.note_move();
         }
         for _ in &done {
             self.evidence.hit(Step::LimboLeft);

@@ -8,9 +8,12 @@
 mod allocator;
 mod block_pool;
 mod buffer;
+mod climb;
+mod growth;
 mod import;
 mod ladder;
 mod limbo;
+mod reclaim;
 mod segment;
 mod size_class;
 mod slab;
@@ -19,6 +22,7 @@ mod stats;
 mod thread_cache;
 mod trim;
 
+use millstream_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use millstream_sync::lock::Lock;
 use millstream_sync::lock::Signal;
 use millstream_sync::lock::levels::SegmentHeap;
@@ -26,11 +30,15 @@ use millstream_sync::lock::levels::SegmentHeap;
 pub use buffer::Buffer;
 pub(crate) use buffer::Pin;
 pub use ladder::{Ladder, Rung};
+pub use reclaim::Reclaimer;
 pub use stats::MemoryStats;
+use stats::Peaks;
 
 pub(crate) use block_pool::Pool;
 pub(crate) use import::Imports;
+use ladder::Served;
 pub(crate) use limbo::Limbo;
+use reclaim::Reclaimers;
 pub(crate) use segment::Heap;
 pub(crate) use slab::Slab;
 pub(crate) use staging::StagingPool;
@@ -47,17 +55,66 @@ pub(crate) struct Memory {
     pub(crate) staging: StagingPool,
     pub(crate) imports: Imports,
     pub(crate) cache_bytes_max: usize,
+    reclaimers: Reclaimers,
+    served: Served,
+    peaks: Peaks,
+    /// Threads that are carrying blocks from one place to another.
+    carriers: AtomicU32,
+    /// Blocks that went from one place to another, on slow paths.
+    moves: AtomicU64,
+    /// How many blocks came to limbo so far: who came first has waited for longest.
+    limbo_tickets: AtomicU64,
+}
+
+/// While it lives, blocks may be on their way between two places.
+pub(crate) struct Carried<'a>(&'a Memory);
+
+impl Drop for Carried<'_> {
+    fn drop(&mut self) {
+        // ORDER: Release so that who finds nobody carrying finds the blocks where they were put; pairs with `is_carried`.
+        self.0.carriers.fetch_sub(1, Ordering::Release);
+    }
 }
 
 impl Memory {
-    pub(crate) fn new(budget: usize, cache_bytes_max: usize) -> Self {
+    pub(crate) fn new(budget: usize, cache_bytes_max: usize, staging_bytes_max: usize) -> Self {
         Self {
             slab: Slab::new(),
             heap: Lock::new(Heap::new(budget)),
             grown: Signal::new(),
-            staging: StagingPool::new(),
+            staging: StagingPool::new(staging_bytes_max),
             imports: Imports::new(),
             cache_bytes_max,
+            reclaimers: Reclaimers::new(),
+            served: Served::default(),
+            peaks: Peaks::default(),
+            carriers: AtomicU32::new(0),
+            moves: AtomicU64::new(0),
+            limbo_tickets: AtomicU64::new(0),
         }
+    }
+
+    /// Before blocks are taken out of a place.
+    fn carry(&self) -> Carried<'_> {
+        self.carriers.fetch_add(1, Ordering::Relaxed);
+        Carried(self)
+    }
+
+    /// A block went from one place to another, or could not be looked at: a search that began before may have overlooked it.
+    fn note_move(&self) {
+        // ORDER: Release so that who sees the count sees the block in its new place; pairs with `moves`.
+        self.moves.fetch_add(1, Ordering::Release);
+    }
+
+    /// How often blocks have gone from one place to another.
+    fn moves(&self) -> u64 {
+        // ORDER: Acquire; pairs with `note_move`.
+        self.moves.load(Ordering::Acquire)
+    }
+
+    /// Whether anyone is carrying blocks just now. Not called while this thread does.
+    fn is_carried(&self) -> bool {
+        // ORDER: Acquire so that what was carried is seen where it was put; pairs with `Carried::drop`.
+        self.carriers.load(Ordering::Acquire) > 0
     }
 }

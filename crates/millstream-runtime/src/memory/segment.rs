@@ -30,7 +30,7 @@ pub(crate) struct Heap {
     reserved_max: usize,
     /// Segments in pools.
     adopted: usize,
-    pub(super) budget: usize,
+    budget: usize,
     pub(super) growing: bool,
 }
 
@@ -80,12 +80,24 @@ impl Heap {
         std::mem::take(&mut self.empty)
     }
 
+    pub(super) fn budget_left(&self) -> usize {
+        self.budget.saturating_sub(self.reserved)
+    }
+
     pub(super) fn reserved(&self) -> usize {
         self.reserved
     }
 
     pub(super) fn reserved_max(&self) -> usize {
         self.reserved_max
+    }
+
+    pub(super) fn reset_peak(&mut self) {
+        self.reserved_max = self.reserved;
+    }
+
+    pub(super) fn largest_empty(&self) -> usize {
+        self.empty.iter().map(|s| s.bytes).max().unwrap_or(0)
     }
 
     pub(super) fn empty_bytes(&self) -> usize {

@@ -27,6 +27,7 @@ impl Shared {
             return;
         };
         self.evidence.hit(Step::Flush);
+        let _carried = self.memory.carry();
         let slab = &self.memory.slab;
         let entered = try_enter(|held| {
             let mut numbers = Vec::new();
@@ -44,6 +45,7 @@ impl Shared {
                 }
             }
             self.settle(held, &numbers);
+            self.memory.note_move();
             self.drain_inbox(held, cache.slot(), true);
         });
         if entered.is_none() {
@@ -55,28 +57,34 @@ impl Shared {
         }
     }
 
-    /// Takes the caches of all other threads that are not in the middle of an operation, empties every inbox, and releases empty segments to the
+    /// Takes the caches of all threads that are not in the middle of an operation, empties every inbox, and releases empty segments to the
     /// device. Returns the bytes released. Nothing is held.
-    pub(crate) fn trim(&self, held: &mut Held<'_, Nothing>, own: Option<&ThreadCache>) -> usize {
+    pub(crate) fn trim(&self, held: &mut Held<'_, Nothing>) -> usize {
         if self.gate.state() == State::Closed {
             return 0;
         }
-        let caches: Vec<Arc<ThreadCache>> = held.lock(&self.state).caches.clone();
-        for cache in &caches {
-            let mut numbers = Vec::new();
-            if cache.take_all(&mut numbers) && !numbers.is_empty() {
-                if own.is_none_or(|own| !std::ptr::eq(own, Arc::as_ptr(cache))) {
-                    self.evidence.hit(Step::IdleCacheReclaim);
-                }
-                self.settle(held, &numbers);
-            }
-        }
+        self.take_idle_caches(held, None);
         let slots: Vec<u16> = self.streams.created().collect();
-        self.gather(held, &slots);
         for slot in slots {
             self.give_up_segments(held, slot);
         }
         self.release_empty(held)
+    }
+
+    /// Takes the caches of all threads but `own` that are not in the middle of an operation, and empties every inbox and limbo. Returns the bytes of the caches. Nothing is held.
+    pub(super) fn take_idle_caches(&self, held: &mut Held<'_, Nothing>, own: Option<&ThreadCache>) -> usize {
+        let caches: Vec<Arc<ThreadCache>> = held.lock(&self.state).caches.clone();
+        let mut bytes = 0;
+        for cache in caches.iter().filter(|cache| own.is_none_or(|own| !std::ptr::eq(own, Arc::as_ptr(cache)))) {
+            let taken = self.take_cache(held, cache);
+            if taken > 0 {
+                self.evidence.hit(Step::IdleCacheReclaim);
+            }
+            bytes += taken;
+        }
+        let slots: Vec<u16> = self.streams.created().collect();
+        self.gather(held, &slots);
+        bytes
     }
 
     /// Brings freed blocks of all `slots` home: every inbox first, since an inbox may hold a block of another stream's pool, then every limbo.
@@ -90,7 +98,7 @@ impl Shared {
     }
 
     /// Moves the wholly free segments of a pool to the heap, if its stream has completed its work on them.
-    fn give_up_segments(&self, held: &mut Held<'_, Nothing>, slot: u16) {
+    pub(super) fn give_up_segments(&self, held: &mut Held<'_, Nothing>, slot: u16) {
         let stream = self.streams.slot(slot);
         #[cfg(feature = "seeded-bugs")]
         if seeded::is(Bug::LockOrder) {
@@ -106,11 +114,13 @@ impl Shared {
         }
         for segment in pool.give_up_empty(0) {
             inner.lock(&self.memory.heap).put_empty(segment);
+            self.memory.note_move();
         }
     }
 
     /// Releases the segments at rest to the device. Returns the bytes. Nothing is held during the calls.
     pub(crate) fn release_empty(&self, held: &mut Held<'_, Nothing>) -> usize {
+        let _carried = self.memory.carry();
         let segments = held.lock(&self.memory.heap).take_all_empty();
         let mut bytes = 0;
         for segment in &segments {
@@ -121,6 +131,7 @@ impl Shared {
         }
         if bytes > 0 {
             held.lock(&self.memory.heap).unreserve(bytes);
+            self.memory.note_move();
         }
         bytes
     }

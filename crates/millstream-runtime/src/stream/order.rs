@@ -60,7 +60,7 @@ impl Shared {
         Ok(Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq })
     }
 
-    fn enqueue(
+    pub(crate) fn enqueue(
         &self,
         held: &mut Held<'_, Nothing>,
         here: &Here,

@@ -6,9 +6,11 @@ use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 use millstream::evidence::{self, Step};
-use millstream::{Buffer, DType, Device, Kernel, Layout, ReduceOp, RuntimeError, Tensor, cpu};
+use millstream::{Buffer, Device, Kernel, RuntimeError, Tensor, cpu};
 use millstream_sync::Arc;
 use millstream_sync::atomic::{AtomicUsize, Ordering};
+
+use crate::kernels;
 
 const SPIN: Kernel = Kernel::Spin { micros: 60_000 };
 
@@ -43,12 +45,11 @@ fn import(device: &Device, data: Vec<f32>) -> (Buffer, Calls) {
 }
 
 fn sum(device: &Device, buffer: &Buffer) -> Buffer {
-    let a = Layout::contiguous(&[buffer.bytes() / 4]).unwrap();
-    device.launch(Kernel::Reduce { op: ReduceOp::Sum, dtype: DType::F32, a, kept: 0 }, 4, &[buffer]).expect("a sum")
+    device.launch(kernels::sum(buffer.bytes() / 4), 4, &[buffer]).expect("a sum")
 }
 
 fn read(device: &Device, buffer: &Buffer) -> f32 {
-    f32::from_le_bytes(device.download(&[(buffer, 4)]).unwrap().try_into().unwrap())
+    f32::from_le_bytes(device.download(&[(buffer, 4)]).expect("a value").try_into().expect("four bytes"))
 }
 
 #[test]
@@ -203,8 +204,7 @@ fn files_that_are_absent_or_too_short_are_typed_errors() {
 fn the_host_view_of_a_buffer_has_its_value_when_the_call_returns() {
     let device = cpu::open_queued().unwrap();
     device.enqueue(SPIN).unwrap();
-    let buffer =
-        device.launch(Kernel::Fill { elements: 100, dtype: DType::F32, value: 2.5f32.into() }, 400, &[]).unwrap();
+    let buffer = device.launch(kernels::fill(100, 2.5), 400, &[]).unwrap();
     let start = device.host_ptr(&buffer).unwrap();
     // SAFETY: 100 elements that were written before the call returned, while the handle lives.
     let values = unsafe { std::slice::from_raw_parts(start.cast::<f32>().as_ptr(), 100) };
@@ -219,7 +219,7 @@ fn the_host_view_of_a_buffer_has_its_value_when_the_call_returns() {
 fn a_device_without_host_addresses_says_so() {
     let sim = Device::open(Arc::new(millstream_sim::SimBackend::new(millstream_sim::SimOptions::new(1))));
     let file = tempfile::NamedTempFile::new().unwrap();
-    let buffer = sim.launch(Kernel::Fill { elements: 1, dtype: DType::F32, value: 1.0f32.into() }, 4, &[]).unwrap();
+    let buffer = sim.launch(kernels::fill(1, 1.0), 4, &[]).unwrap();
     let unsupported = |error| matches!(error, RuntimeError::Unsupported { .. });
     assert!(unsupported(sim.map_file(file.path(), 0, 0).unwrap_err()));
     assert!(unsupported(sim.host_ptr(&buffer).unwrap_err()));

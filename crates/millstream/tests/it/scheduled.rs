@@ -1,0 +1,158 @@
+//! Scheduled runs on the simulator: protocols of the memory in which the order of several threads and of the device matters. The seed decides both.
+
+use std::time::Duration;
+
+use millstream::evidence::Step;
+use millstream::{Backend, Device, DeviceOptions, Kernel, RuntimeError};
+use millstream_sim::{SimBackend, SimOptions};
+use millstream_sync::schedule::{self, Dice, Policy, Settings};
+use millstream_sync::{Arc, BoundedQueue};
+
+use crate::kernels;
+
+type Body = Box<dyn FnOnce() + Send>;
+
+/// A simulated device with a byte budget and caches of so many bytes.
+fn device(seed: u64, budget_bytes: usize, cache_bytes_max: usize) -> (Arc<SimBackend>, Device) {
+    let sim = Arc::new(SimBackend::new(SimOptions::new(seed)));
+    let mut options = DeviceOptions::of(sim.info());
+    (options.streams, options.budget_bytes, options.cache_bytes_max) = (4, budget_bytes, cache_bytes_max);
+    (sim.clone(), Device::open_with(sim, options))
+}
+
+/// Runs `bodies` under `seed` and returns what must not be.
+fn run(seed: u64, sim: &SimBackend, bodies: Vec<Body>) -> Vec<String> {
+    let mut settings = Settings::new(seed);
+    settings.trace_lines_max = 0;
+    settings.policy = if seed.is_multiple_of(2) { Policy::Uniform } else { Policy::Pct { depth: 3, steps: 400 } };
+    let outcome = schedule::run_with(&settings, bodies);
+    let mut findings: Vec<String> = sim.findings().iter().map(ToString::to_string).collect();
+    findings.extend(outcome.panics.iter().map(|(thread, text)| format!("thread {thread}: {text}")));
+    findings.extend(outcome.deadlock.iter().map(|_| "deadlock".to_owned()));
+    findings.extend(outcome.hang.iter().map(|hang| format!("hang: {}", hang.reason)));
+    findings
+}
+
+fn sums(device: &Device, seed: u64, wrong: &BoundedQueue<String>) -> Result<(), RuntimeError> {
+    let mut dice = Dice::new(seed);
+    for round in 0..6 {
+        let elements = [1024, 2048][dice.below(2)];
+        let value = (seed % 7 + round) as f32;
+        let filled = device.launch(kernels::fill(elements, value), elements * 4, &[])?;
+        let sum = device.launch(kernels::sum(elements), 4, &[&filled])?;
+        drop(filled);
+        if dice.below(2) == 0 {
+            let bytes = device.download(&[(&sum, 4)])?;
+            let found = f32::from_le_bytes(bytes.try_into().unwrap_or_default());
+            if found != value * elements as f32 {
+                let _ = wrong.try_push(format!("{elements} times {value} gave {found}"));
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_block_of_a_busy_pool_is_written_only_after_the_work_of_its_stream() {
+    let mut behind_waits = 0;
+    for seed in 0..60 {
+        // Room for one block of each size and for the sums: who wants the other size takes it from another stream's pool.
+        let (sim, device) = device(seed, 4096 + 8192 + 8 * 256, 0);
+        let wrong = Arc::new(BoundedQueue::with_capacity(16));
+        let bodies = (0..3).map(|thread| {
+            let (device, wrong) = (device.clone(), wrong.clone());
+            let body = move || match sums(&device, seed * 8 + thread, &wrong) {
+                Ok(()) | Err(RuntimeError::OutOfMemory { .. }) => {}
+                Err(error) => drop(wrong.try_push(error.to_string())),
+            };
+            Box::new(body) as Body
+        });
+        let findings = run(seed, &sim, bodies.collect());
+        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+        assert_eq!(wrong.try_pop(), None, "seed {seed}");
+        behind_waits += device.evidence().count(Step::StealBehindWait);
+        let report = device.shutdown(Duration::from_secs(5));
+        assert_eq!((report.stranded_bytes, report.reserved_bytes_left), (0, 0), "seed {seed}: {report:?}");
+    }
+    assert!(behind_waits > 20, "only {behind_waits} blocks were taken behind a wait");
+}
+
+#[test]
+fn one_thread_grows_and_the_others_wait_for_it_and_search_again() {
+    let mut raced = 0;
+    for seed in 0..40 {
+        let (sim, device) = device(seed, 8 << 20, 0);
+        let bodies = (0..3).map(|_| {
+            let device = device.clone();
+            Box::new(move || drop(device.allocate(4096).expect("room for three"))) as Body
+        });
+        let findings = run(seed, &sim, bodies.collect());
+        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+        raced += device.evidence().count(Step::RacedGrowth);
+        assert!(device.memory_stats().reserved_bytes_max <= 8 << 20);
+        device.shutdown(Duration::from_secs(5));
+    }
+    assert!(raced > 0, "no two threads ever grew at the same time");
+}
+
+#[test]
+fn nothing_is_refused_while_a_block_is_on_its_way_between_two_places() {
+    for seed in 0..1000 {
+        // Two threads, room for two blocks, one at a time each: there always is one, if in another thread's hands.
+        let (sim, device) = device(seed, 2 * 4096, 64 << 10);
+        let bodies = (0..2).map(|thread| {
+            let device = device.clone();
+            let body = move || {
+                let mut dice = Dice::new(seed * 2 + thread);
+                for _ in 0..5 {
+                    drop(device.allocate(4096).unwrap_or_else(|error| panic!("{error}")));
+                    match dice.below(4) {
+                        0 => device.leave_thread(),
+                        1 => drop(device.trim()),
+                        _ => {}
+                    }
+                }
+            };
+            Box::new(body) as Body
+        });
+        let findings = run(seed, &sim, bodies.collect());
+        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+        device.shutdown(Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn a_block_that_another_stream_used_and_freed_is_not_written_before_that_use() {
+    let mut waited = 0;
+    for seed in 0..60 {
+        let (sim, device) = device(seed, 8 << 20, 64 << 10);
+        let mail = Arc::new(BoundedQueue::with_capacity(8));
+        let fill = |device: &Device| device.launch(kernels::fill(256, 1.0), 1024, &[]);
+        let maker = {
+            let (device, mail) = (device.clone(), mail.clone());
+            move || {
+                for _ in 0..8 {
+                    let _ = mail.try_push(fill(&device).expect("room"));
+                }
+            }
+        };
+        let user = {
+            let (device, mail) = (device.clone(), mail.clone());
+            move || {
+                for _ in 0..8 {
+                    if let Some(buffer) = mail.try_pop() {
+                        let _ = device.enqueue(Kernel::Spin { micros: 1000 });
+                        drop(device.launch(kernels::copy(256), 1024, &[&buffer]).expect("room"));
+                    }
+                    schedule::point(schedule::Point::Wait);
+                }
+            }
+        };
+        let findings = run(seed, &sim, vec![Box::new(maker), Box::new(user)]);
+        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+        while mail.try_pop().is_some() {}
+        waited += device.evidence().count(Step::LimboEntered);
+        device.shutdown(Duration::from_secs(5));
+    }
+    assert!(waited > 0, "no block was freed while it was in use elsewhere");
+}
