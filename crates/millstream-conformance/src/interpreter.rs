@@ -14,7 +14,7 @@
 mod elementwise;
 mod footprint;
 mod matmul;
-mod number;
+pub(crate) mod number;
 pub mod philox;
 mod positions;
 mod random;
@@ -24,6 +24,7 @@ mod transfer;
 use millstream_hal::Kernel;
 
 pub use footprint::{Footprint, footprint};
+pub(crate) use positions::positions;
 pub use random::normal_pair;
 
 use crate::Error;

@@ -18,6 +18,7 @@ mod rig;
 mod same_bits;
 mod threads;
 mod transfer;
+mod typed;
 
 use millstream_hal::Backend;
 use millstream_sync::Arc;
@@ -71,16 +72,25 @@ macro_rules! __conformance_cases {
             threads::a_result_is_handed_from_thread_to_thread
             elementwise::a_fill_writes_its_value_and_no_more
             elementwise::poison_writes_its_word_and_no_more
-            elementwise::add_and_mul_are_exact
+            elementwise::a_range_has_equal_steps
+            elementwise::one_operand_gives_what_its_operation_says
+            elementwise::two_operands_are_exact
+            elementwise::many_elements_are_as_exact_as_few
+            elementwise::a_choice_takes_from_one_side_or_the_other
+            elementwise::casts_follow_their_rules
             elementwise::copy_makes_views_contiguous
             matmul::products_are_within_their_bound
+            matmul::a_batch_is_one_product_after_the_other
             matmul::an_empty_inner_dimension_gives_zeros
             reduce::sums_and_means_are_within_their_bound
+            reduce::the_greatest_and_its_place_are_exact
             reduce::an_empty_sum_is_zero_and_an_empty_mean_is_nan
             random::normals_follow_philox_and_box_muller
+            random::uniform_numbers_follow_philox_and_stay_below_their_end
             random::a_launch_continues_where_its_offset_says
-            transfer::a_fingerprint_is_that_of_the_words
+            transfer::a_fingerprint_is_that_of_the_bytes
             same_bits::the_same_work_gives_the_same_bits_on_any_stream_and_device
+            same_bits::how_operands_lie_changes_no_bit
             capture::a_capture_is_replayed_or_unsupported
             life::streams_and_events_come_and_go
             life::completed_positions_tell_the_truth

@@ -9,18 +9,32 @@ use super::positions::positions;
 pub(super) fn matmul(dtype: DType, a: &Layout, b: &Layout, out: &mut [u8], inputs: &[&[u8]]) {
     let dims = a.dims();
     let (m, k, n) = (a.size(dims - 2), a.size(dims - 1), b.size(dims - 1));
-    let left: Vec<Number> = positions(a).map(|at| read(dtype, inputs[0], at)).collect();
-    let right: Vec<Number> = positions(b).map(|at| read(dtype, inputs[1], at)).collect();
+    let numbers = |view: &Layout, input: usize| -> Vec<Number> {
+        positions(view).map(|at| read(dtype, inputs[input], at)).collect()
+    };
+    let (left, right) = (numbers(a, 0), numbers(b, 1));
     let batch: usize = a.sizes()[..dims - 2].iter().map(|s| *s as usize).product();
-    for i in 0..batch * m * n {
-        let (product, row, column) = (i / (m * n), i / n % m, i % n);
-        let pairs = (0..k).map(|j| (left[(product * m + row) * k + j], right[(product * k + j) * n + column]));
-        let value = match dtype {
-            DType::I64 => Number::Int(pairs.fold(0, |sum, (x, y)| x.int().wrapping_mul(y.int()).wrapping_add(sum))),
-            DType::F64 => Number::Float(accurate(pairs)),
-            _ => Number::Float(pairs.map(|(x, y)| x.float() * y.float()).sum::<f64>() + 0.0),
-        };
-        write(dtype, out, i, value);
+    if matches!(dtype, DType::I64 | DType::F64) {
+        for i in 0..batch * m * n {
+            let (product, row, column) = (i / (m * n), i / n % m, i % n);
+            let pairs = (0..k).map(|j| (left[(product * m + row) * k + j], right[(product * k + j) * n + column]));
+            let value = match dtype {
+                DType::F64 => Number::Float(accurate(pairs)),
+                _ => Number::Int(pairs.fold(0, |sum, (x, y)| x.int().wrapping_mul(y.int()).wrapping_add(sum))),
+            };
+            write(dtype, out, i, value);
+        }
+        return;
+    }
+    let [left, right] = [left, right].map(|all| all.into_iter().map(Number::float).collect::<Vec<f64>>());
+    let mut row = vec![0.0f64; n];
+    for r in 0..batch * m {
+        row.fill(0.0);
+        for j in 0..k {
+            let (x, line) = (left[r * k + j], &right[(r / m * k + j) * n..][..n]);
+            row.iter_mut().zip(line).for_each(|(sum, y)| *sum += x * y);
+        }
+        row.iter().enumerate().for_each(|(c, sum)| write(dtype, out, r * n + c, Number::Float(*sum)));
     }
 }
 

@@ -8,7 +8,7 @@ use millstream_hal::{DType, Scalar};
 
 /// One element.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
+pub(crate) enum Number {
     Float(f64),
     Int(i64),
     Bool(bool),
@@ -26,7 +26,7 @@ impl From<Scalar> for Number {
 
 impl Number {
     /// As a float, rounded to `f64`.
-    pub(super) fn float(self) -> f64 {
+    pub(crate) fn float(self) -> f64 {
         match self {
             Self::Float(x) => x,
             Self::Int(x) => x as f64,
@@ -99,7 +99,7 @@ impl Number {
 }
 
 /// Element `index` of an operand of `dtype`.
-pub(super) fn read(dtype: DType, bytes: &[u8], index: usize) -> Number {
+pub(crate) fn read(dtype: DType, bytes: &[u8], index: usize) -> Number {
     let at = &bytes[index * dtype.bytes()..];
     match dtype {
         DType::F32 => Number::Float(f64::from(f32::from_le_bytes(array(at)))),
@@ -113,7 +113,7 @@ pub(super) fn read(dtype: DType, bytes: &[u8], index: usize) -> Number {
 }
 
 /// Writes `value` as element `index` of an operand of `dtype`.
-pub(super) fn write(dtype: DType, bytes: &mut [u8], index: usize, value: Number) {
+pub(crate) fn write(dtype: DType, bytes: &mut [u8], index: usize, value: Number) {
     let at = index * dtype.bytes();
     let mut put = |value: &[u8]| bytes[at..at + value.len()].copy_from_slice(value);
     match dtype {

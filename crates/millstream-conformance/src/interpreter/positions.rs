@@ -3,7 +3,7 @@
 use millstream_hal::Layout;
 
 /// Positions of the elements of `view`, in row-major order.
-pub(super) fn positions(view: &Layout) -> impl Iterator<Item = usize> + use<> {
+pub(crate) fn positions(view: &Layout) -> impl Iterator<Item = usize> + use<> {
     let view = *view;
     let mut index = vec![0usize; view.dims()];
     let mut at = view.offset();

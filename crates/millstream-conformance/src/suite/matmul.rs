@@ -1,12 +1,14 @@
 //! Matrix products against the double-precision ones.
 //!
-//! The bound per element is `4 sqrt(k) eps (|A||B|)`: rounding errors of a sum of `k` products add up like a random walk (Higham and Mary,
-//! "A new approach to probabilistic rounding error analysis", 2019), four times for safety.
+//! The bound per element is `4 sqrt(k) eps (|A||B|)` with the epsilon of the type that is computed in: rounding errors of a sum of `k` products
+//! add up like a random walk (Higham and Mary, "A new approach to probabilistic rounding error analysis", 2019), four times for
+//! safety; and one rounding to the type of the result. Integers are exact.
 
 use millstream_hal::{DType, Kernel, Layout};
 
 use super::Make;
-use super::rig::{Lane, Rig, assert_exact, assert_near, layout, values};
+use super::rig::{Lane, Rig, layout};
+use super::typed::{Lie, assert_exact, assert_near, both, computed_epsilon, floats, tame};
 
 /// Rows, columns, inner.
 const SHAPES: [[usize; 3]; 14] = [
@@ -26,65 +28,73 @@ const SHAPES: [[usize; 3]; 14] = [
     [256, 256, 256],
 ];
 
-#[derive(Clone, Copy, Debug)]
-enum Order {
-    Rows,
-    Columns,
-    /// Rows inside a wider matrix, not from its start.
-    Part,
-}
-
-impl Order {
-    fn view(self, rows: usize, columns: usize) -> (Layout, usize) {
-        let view = match self {
-            Self::Rows => layout(&[rows, columns]),
-            Self::Columns => layout(&[columns, rows]).transposed(0, 1),
-            Self::Part => {
-                let whole = layout(&[rows + 1, columns + 5]);
-                let narrow = |view: Layout, axis, from, n| view.narrowed(axis, from, n).expect("inside");
-                narrow(narrow(whole, 0, 1, rows), 1, 3, columns)
-            }
-        };
-        (view, view.extent())
-    }
-}
+const TYPES: [DType; 5] = [DType::F32, DType::F64, DType::F16, DType::BF16, DType::I64];
 
 pub(super) fn products_are_within_their_bound(make: Make<'_>) {
     let rig = Rig::new(make);
     let mut lane = rig.lane();
-    for shape in SHAPES {
-        for orders in [(Order::Rows, Order::Rows), (Order::Columns, Order::Columns), (Order::Part, Order::Part)] {
-            compare(&rig, &mut lane, shape, orders);
+    for [m, n, k] in SHAPES {
+        // The large ones in one type and as they lie.
+        let small = m * n * k < 300_000;
+        for dtype in TYPES.into_iter().filter(|dtype| small || *dtype == DType::F32) {
+            for (left, right) in [(Lie::Whole, Lie::Whole), (Lie::Turned, Lie::Turned), (Lie::Part, Lie::Part)] {
+                compare(&rig, &mut lane, dtype, left.view(&[m, k]), right.view(&[k, n]));
+            }
         }
     }
-    compare(&rig, &mut lane, [65, 33, 40], (Order::Rows, Order::Columns));
-    compare(&rig, &mut lane, [65, 33, 40], (Order::Columns, Order::Part));
+    for dtype in TYPES {
+        let mixed = [(Lie::Whole, Lie::Turned), (Lie::Turned, Lie::Part), (Lie::Repeated, Lie::One)];
+        for (left, right) in mixed {
+            compare(&rig, &mut lane, dtype, left.view(&[65, 40]), right.view(&[40, 33]));
+        }
+    }
     lane.end();
     rig.end();
 }
 
-fn compare(rig: &Rig, lane: &mut Lane, [m, n, k]: [usize; 3], orders: (Order, Order)) {
-    let ((a, a_words), (b, b_words)) = (orders.0.view(m, k), orders.1.view(k, n));
-    let (x, y) = (values(m as u64, a_words), values(n as u64 + 1_000, b_words));
-    let kernel = Kernel::Matmul { dtype: DType::F32, a, b };
-    let result = rig.both(lane, kernel, m * n, &[&x, &y]);
-    let element = |view: &Layout, all: &[f32], r: usize, c: usize| {
-        f64::from(all[view.offset() + r * view.stride(0) + c * view.stride(1)].abs())
+pub(super) fn a_batch_is_one_product_after_the_other(make: Make<'_>) {
+    let rig = Rig::new(make);
+    let mut lane = rig.lane();
+    for dtype in TYPES {
+        for (i, left) in Lie::ALL.into_iter().enumerate() {
+            for right in [left, Lie::ALL[(i + 1) % 5], Lie::ALL[(i + 3) % 5]] {
+                compare(&rig, &mut lane, dtype, left.view(&[3, 2, 5, 7]), right.view(&[3, 2, 7, 6]));
+            }
+        }
+        compare(&rig, &mut lane, dtype, layout(&[0, 2, 3]), layout(&[0, 3, 4]));
+        compare(&rig, &mut lane, dtype, layout(&[40, 9, 8]), layout(&[40, 8, 9]));
+    }
+    lane.end();
+    rig.end();
+}
+
+fn compare(rig: &Rig, lane: &mut Lane, dtype: DType, a: Layout, b: Layout) {
+    let dims = a.dims();
+    let (m, k, n) = (a.size(dims - 2), a.size(dims - 1), b.size(dims - 1));
+    let (x, y) = (tame(dtype, m as u64, a.extent()), tame(dtype, n as u64 + 1_000, b.extent()));
+    let kernel = Kernel::Matmul { dtype, a, b };
+    let result = both(rig, lane, &kernel, &[&x, &y]);
+    if dtype == DType::I64 {
+        return assert_exact(dtype, &result, &kernel);
+    }
+    let (left, right) = (floats(dtype, &a, &x), floats(dtype, &b, &y));
+    let scale = 4.0 * (k as f64).sqrt() * computed_epsilon(dtype);
+    let bound = |i: usize, y: f64| {
+        let (product, r, c) = (i / (m * n), i / n % m, i % n);
+        let term = |j: usize| (left[(product * m + r) * k + j] * right[(product * k + j) * n + c]).abs();
+        scale * (0..k).map(term).sum::<f64>() + dtype.epsilon() * y.abs()
     };
-    let scale = 4.0 * (k as f64).sqrt() * f64::from(f32::EPSILON);
-    let bound = |i: usize| {
-        let (r, c) = (i / n, i % n);
-        scale * (0..k).map(|j| element(&a, &x, r, j) * element(&b, &y, j, c)).sum::<f64>()
-    };
-    assert_near(&result, &(kernel.name(), [m, n, k], orders), bound);
+    assert_near(dtype, &result, &kernel, bound);
 }
 
 pub(super) fn an_empty_inner_dimension_gives_zeros(make: Make<'_>) {
     let rig = Rig::new(make);
     let mut lane = rig.lane();
-    for [m, n] in [[1, 1], [5, 7], [40, 70]] {
-        let kernel = Kernel::Matmul { dtype: DType::F32, a: layout(&[m, 0]), b: layout(&[0, n]) };
-        assert_exact(&rig.both(&mut lane, kernel, m * n, &[&[], &[]]), &kernel);
+    for dtype in TYPES {
+        for [m, n] in [[1, 1], [5, 7], [40, 70]] {
+            let kernel = Kernel::Matmul { dtype, a: layout(&[m, 0]), b: layout(&[0, n]) };
+            assert_exact(dtype, &both(&rig, &mut lane, &kernel, &[&[], &[]]), &kernel);
+        }
     }
     lane.end();
     rig.end();

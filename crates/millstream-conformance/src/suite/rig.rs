@@ -13,8 +13,6 @@ use super::{Make, host};
 
 /// How long work may take before it counts as lost.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// What memory holds before a case writes it.
-pub(super) const UNTOUCHED: f32 = -77.25;
 const SEGMENT_BYTES: usize = 1 << 20;
 
 /// A piece of device memory.
@@ -135,12 +133,13 @@ pub(super) fn binary(op: BinaryOp, a: Layout, b: Layout) -> Kernel {
 pub(super) struct Rig {
     pub(super) backend: Arc<dyn Backend>,
     segments: RefCell<Vec<RawSegment>>,
-    used: Cell<usize>,
+    /// The segment that blocks are cut from, and its bytes in use.
+    here: Cell<(usize, usize)>,
 }
 
 impl Rig {
     pub(super) fn new(make: Make<'_>) -> Self {
-        Self { backend: make(), segments: RefCell::default(), used: Cell::new(0) }
+        Self { backend: make(), segments: RefCell::default(), here: Cell::new((0, 0)) }
     }
 
     pub(super) fn lane(&self) -> Lane {
@@ -155,21 +154,36 @@ impl Rig {
     pub(super) fn block(&self, words: usize) -> Block {
         let bytes = (words * 4).max(1).next_multiple_of(SEGMENT_ALIGN);
         let mut segments = self.segments.borrow_mut();
-        if segments.last().is_none_or(|s| s.bytes - self.used.get() < bytes) {
-            segments.push(self.backend.allocate_segment(bytes.max(SEGMENT_BYTES)).expect("a segment"));
-            self.used.set(0);
+        let (mut index, mut used) = self.here.get();
+        while segments.get(index).is_some_and(|s| s.bytes - used < bytes) {
+            (index, used) = (index + 1, 0);
         }
-        let segment = segments.last().expect("one was pushed");
-        let ptr = segment.base.offset(self.used.get());
-        self.used.set(self.used.get() + bytes);
+        if index == segments.len() {
+            segments.push(self.backend.allocate_segment(bytes.max(SEGMENT_BYTES)).expect("a segment"));
+        }
+        let ptr = segments[index].base.offset(used);
+        self.here.set((index, used + bytes));
         Block { ptr, words }
+    }
+
+    /// Cuts blocks, works with them, and has their memory back. The work has completed when `work` returns.
+    pub(super) fn with_blocks<R>(&self, work: impl FnOnce() -> R) -> R {
+        let before = self.here.get();
+        let result = work();
+        self.here.set(before);
+        result
     }
 
     /// Copies values to the device and waits for it.
     pub(super) fn put(&self, lane: &mut Lane, block: Block, values: &[f32]) {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
+        self.put_bytes(lane, block, &bytes);
+    }
+
+    /// Copies bytes to the device and waits for it.
+    pub(super) fn put_bytes(&self, lane: &mut Lane, block: Block, bytes: &[u8]) {
         let staging = self.backend.allocate_staging(bytes.len().max(1)).expect("staging");
-        host::write(&staging, 0, &bytes);
+        host::write(&staging, 0, bytes);
         let source =
             Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access: Access::Read, staging: true };
         lane.launch(Kernel::Upload { bytes: bytes.len() }, &[block.out(), source]);
@@ -177,8 +191,8 @@ impl Rig {
         self.backend.release_staging(staging);
     }
 
-    /// Copies the bits of a block to the host and waits for it.
-    pub(super) fn bits(&self, lane: &mut Lane, block: Block) -> Vec<u32> {
+    /// Copies the bytes of a block to the host and waits for it.
+    pub(super) fn bytes(&self, lane: &mut Lane, block: Block) -> Vec<u8> {
         let bytes = block.words * 4;
         let staging = self.backend.allocate_staging(bytes.max(1)).expect("staging");
         let target =
@@ -187,37 +201,16 @@ impl Rig {
         lane.finish();
         let copy = host::read(&staging, 0, bytes);
         self.backend.release_staging(staging);
-        copy.chunks_exact(4).map(|c| u32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect()
+        copy
+    }
+
+    /// Copies the bits of a block to the host and waits for it.
+    pub(super) fn bits(&self, lane: &mut Lane, block: Block) -> Vec<u32> {
+        self.bytes(lane, block).as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect()
     }
 
     pub(super) fn values(&self, lane: &mut Lane, block: Block) -> Vec<f32> {
         self.bits(lane, block).into_iter().map(f32::from_bits).collect()
-    }
-
-    /// Runs a kernel on the device over `inputs` and with the interpreter; returns both results. The output lies between guard words, which
-    /// must stay as they are.
-    pub(super) fn both(&self, lane: &mut Lane, kernel: Kernel, words: usize, inputs: &[&[f32]]) -> [Vec<f32>; 2] {
-        const GUARD: usize = SEGMENT_ALIGN / 4;
-        let room = self.block(words + 2 * GUARD);
-        lane.fill(room, UNTOUCHED);
-        let mut operands = vec![room.part(GUARD, words).out()];
-        for values in inputs {
-            let block = self.block(values.len());
-            self.put(lane, block, values);
-            operands.push(block.input());
-        }
-        lane.launch(kernel, &operands);
-        let all = self.values(lane, room);
-        for (i, guard) in all[..GUARD].iter().chain(&all[GUARD + words..]).enumerate() {
-            assert_eq!(*guard, UNTOUCHED, "{kernel:?} writes beyond its output, guard word {i}");
-        }
-        let bytes = |values: &[f32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
-        let inputs: Vec<Vec<u8>> = inputs.iter().map(|values| bytes(values)).collect();
-        let mut out = bytes(&vec![UNTOUCHED; words]);
-        crate::interpret(&kernel, &mut out, &inputs.iter().map(Vec::as_slice).collect::<Vec<_>>())
-            .expect("the case asks for what the interpreter can do");
-        let wanted = out.chunks_exact(4).map(|c| f32::from_le_bytes([c[0], c[1], c[2], c[3]])).collect();
-        [all[GUARD..GUARD + words].to_vec(), wanted]
     }
 
     /// Gives all memory back. Every lane has ended.
@@ -232,27 +225,6 @@ impl Rig {
 /// Whether the device runs out of memory for `bytes`.
 pub(super) fn is_out_of_memory(backend: &Arc<dyn Backend>, bytes: usize) -> bool {
     matches!(backend.allocate_segment(bytes), Err(Error::OutOfMemory { .. }))
-}
-
-/// Asserts equal bits; any NaN equals any other.
-#[track_caller]
-pub(super) fn assert_exact([got, wanted]: &[Vec<f32>; 2], what: &dyn std::fmt::Debug) {
-    let same = |x: &f32, y: &f32| x.to_bits() == y.to_bits() || (x.is_nan() && y.is_nan());
-    let wrong = got.iter().zip(wanted).position(|(x, y)| !same(x, y));
-    if let Some(i) = wrong {
-        panic!("{what:?}: element {i} is {:?}, should be {:?}", got[i], wanted[i]);
-    }
-    assert_eq!(got.len(), wanted.len());
-}
-
-/// Asserts that each element is as near as its bound says.
-#[track_caller]
-pub(super) fn assert_near([got, wanted]: &[Vec<f32>; 2], what: &dyn std::fmt::Debug, bound: impl Fn(usize) -> f64) {
-    assert_eq!(got.len(), wanted.len());
-    for (i, (x, y)) in got.iter().zip(wanted).enumerate() {
-        let (error, most) = ((f64::from(*x) - f64::from(*y)).abs(), bound(i));
-        assert!(error <= most, "{what:?}: element {i} is {x:?}, should be {y:?} within {most:e}, differs by {error:e}");
-    }
 }
 
 /// `n` values of mixed size and sign, the same for the same seed.

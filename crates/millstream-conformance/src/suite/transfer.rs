@@ -1,10 +1,11 @@
 //! Staging, uploads, downloads, fingerprints: bytes as they are.
 
-use millstream_hal::{Access, DevicePtr, Kernel, Operand, RawStaging};
+use millstream_hal::{Access, DType, DevicePtr, Kernel, Operand, RawStaging};
 
 use super::Make;
 use super::host;
 use super::rig::{Rig, values};
+use super::typed::{both, elements};
 
 fn operand(staging: &RawStaging, access: Access) -> Operand {
     Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access, staging: true }
@@ -51,14 +52,13 @@ pub(super) fn a_download_leaves_the_bytes_around_it_alone(make: Make<'_>) {
     rig.end();
 }
 
-pub(super) fn a_fingerprint_is_that_of_the_words(make: Make<'_>) {
+pub(super) fn a_fingerprint_is_that_of_the_bytes(make: Make<'_>) {
     let rig = Rig::new(make);
     let mut lane = rig.lane();
-    for words in [0, 1, 2, 5, 64, 1_000, 65_537, 300_000] {
-        let input = values(words as u64, words);
-        let [got, wanted] = rig.both(&mut lane, Kernel::Fingerprint { bytes: words * 4 }, 2, &[&input]);
-        let bits = |x: &[f32]| [x[0].to_bits(), x[1].to_bits()];
-        assert_eq!(bits(&got), bits(&wanted), "fingerprint of {words} words");
+    for bytes in [0, 1, 2, 3, 4, 5, 7, 8, 64, 1_001, 4_000, 262_148, 1_200_003] {
+        let input = elements(DType::U8, bytes as u64, bytes);
+        let [got, wanted] = both(&rig, &mut lane, &Kernel::Fingerprint { bytes }, &[&input]);
+        assert_eq!(got, wanted, "fingerprint of {bytes} bytes");
     }
     lane.end();
     rig.end();

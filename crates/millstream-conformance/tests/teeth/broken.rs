@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millstream_hal::{
-    Backend, BinaryOp, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Kernel, Launch, RawEvent, RawGraph,
-    RawSegment, RawStaging, RawStream, ReduceOp, Result,
+    Backend, BinaryOp, DType, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Kernel, Launch, Layout, RawEvent,
+    RawGraph, RawSegment, RawStaging, RawStream, ReduceOp, Result, Scalar, UnaryOp, Views,
 };
 use millstream_sim::{SimBackend, SimOptions};
 use millstream_sync::{OwnedCell, thread};
@@ -24,6 +24,15 @@ pub(crate) enum How {
     NeverRefusesMemory,
     MisalignsSegments,
     ForgetsTheOffsetOfRandom,
+    ForgetsTheOffsetOfViews,
+    ForgetsStrides,
+    ForgetsTheLastRow,
+    ForgetsTheTail,
+    TakesOneOperationForAnother,
+    SwapsTheSidesOfAChoice,
+    RepeatsTheFirstFactor,
+    KeepsOneAxisLess,
+    WidensTheRange,
     AddsForMultiplies,
     SumsForMean,
     WritesOneWordMore,
@@ -70,6 +79,25 @@ impl Broken {
                 key.offset = 0;
                 Kernel::Randn { elements, key }
             }
+            (how @ (How::ForgetsTheOffsetOfViews | How::ForgetsStrides | How::ForgetsTheLastRow), kernel) => {
+                with_views(kernel, |view| wrong_view(how, view))
+            }
+            (How::ForgetsTheTail, Kernel::Fingerprint { bytes }) => Kernel::Fingerprint { bytes: bytes / 4 * 4 },
+            (How::TakesOneOperationForAnother, kernel) => another(kernel),
+            (How::SwapsTheSidesOfAChoice, Kernel::Where { dtype, views }) => {
+                let [cond, a, b] = views.all();
+                Kernel::Where { dtype, views: Views::new([cond, b, a]).unwrap() }
+            }
+            (How::RepeatsTheFirstFactor, Kernel::Matmul { dtype, a, b }) if b.dims() > 2 && b.elements() > 0 => {
+                let first = (0..b.dims() - 2).fold(b, |view, axis| view.narrowed(axis, 0, 1).unwrap());
+                Kernel::Matmul { dtype, a, b: first.broadcast_to(&b.shape()).unwrap() }
+            }
+            (How::KeepsOneAxisLess, Kernel::Reduce { op, dtype, a, kept }) if kept > 0 => {
+                Kernel::Reduce { op, dtype, a, kept: kept - 1 }
+            }
+            (How::WidensTheRange, Kernel::Uniform { elements, low, high, key }) => {
+                Kernel::Uniform { elements, low, high: high + (high - low) * 0.01, key }
+            }
             (How::AddsForMultiplies, Kernel::Binary { op: BinaryOp::Mul, dtype, views }) => {
                 Kernel::Binary { op: BinaryOp::Add, dtype, views }
             }
@@ -94,6 +122,57 @@ impl Broken {
     fn flush(&self, stream: RawStream) -> Result<()> {
         let held: Vec<_> = self.state(|s| s.held.extract_if(.., |h| h.0 == stream).collect());
         held.into_iter().try_for_each(|(stream, launch)| self.sim.launch(stream, &launch))
+    }
+}
+
+/// The view as a careless device would read it.
+fn wrong_view(how: How, view: Layout) -> Layout {
+    match how {
+        How::ForgetsTheOffsetOfViews => without_offset(view),
+        How::ForgetsStrides => view.dense().unwrap(),
+        _ if view.dims() > 0 && view.size(0) > 0 => view.narrowed(0, 0, view.size(0) - 1).unwrap(),
+        _ => view,
+    }
+}
+
+/// The same sizes and strides from the start of the buffer.
+fn without_offset(view: Layout) -> Layout {
+    // A view of a part is its parent narrowed; a dense one of its shape begins at 0.
+    if view.offset() == 0 { view } else { view.dense().unwrap() }
+}
+
+fn with_views(kernel: Kernel, change: impl Fn(Layout) -> Layout) -> Kernel {
+    match kernel {
+        Kernel::Unary { op, dtype, a } => Kernel::Unary { op, dtype, a: change(a) },
+        Kernel::Cast { from, to, a } => Kernel::Cast { from, to, a: change(a) },
+        Kernel::Copy { dtype, a } => Kernel::Copy { dtype, a: change(a) },
+        Kernel::Binary { op, dtype, views } => {
+            Kernel::Binary { op, dtype, views: Views::new(views.all().map(change)).unwrap() }
+        }
+        Kernel::Reduce { op, dtype, a, kept } if kept > 0 => Kernel::Reduce { op, dtype, a: change(a), kept },
+        other => other,
+    }
+}
+
+/// An operation that is nearly the same.
+fn another(kernel: Kernel) -> Kernel {
+    match kernel {
+        Kernel::Unary { op: UnaryOp::Relu, dtype, a } => Kernel::Unary { op: UnaryOp::Abs, dtype, a },
+        Kernel::Binary { op: BinaryOp::Lt, dtype, views } => Kernel::Binary { op: BinaryOp::Le, dtype, views },
+        Kernel::Reduce { op: ReduceOp::ArgMax, dtype, a, kept } if a.dims() > usize::from(kept) => {
+            // The last of the greatest instead of the first: never in a reduction of one element.
+            let last = a.dims() - 1;
+            let view = if a.size(last) > 1 { a.narrowed(last, 1, a.size(last) - 1).unwrap() } else { a };
+            Kernel::Reduce { op: ReduceOp::ArgMax, dtype, a: view, kept }
+        }
+        Kernel::Arange { elements, dtype, start, step: Scalar::F64(step) } => {
+            Kernel::Arange { elements, dtype, start, step: Scalar::F64(f64::from(step as f32)) }
+        }
+        Kernel::Fill { elements, dtype, value: Scalar::F64(value) } if value == 300.7 => {
+            Kernel::Fill { elements, dtype, value: Scalar::F64(value.round()) }
+        }
+        Kernel::Cast { from: DType::F64, to, a } if to != DType::F64 => Kernel::Cast { from: DType::I64, to, a },
+        other => other,
     }
 }
 

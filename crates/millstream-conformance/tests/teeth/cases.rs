@@ -23,6 +23,12 @@ fn finds(name: &str, how: How) {
     assert!(passes(name, How::Nothing, 0), "{name} fails a device that is whole");
 }
 
+/// The case fails on the broken device, whatever the seed: what is broken is a value and no order. That the whole one passes is a test of the simulator.
+#[track_caller]
+fn refuses(name: &str, how: How) {
+    assert!(!passes(name, how, 3), "{name} passes a device that is broken ({how:?})");
+}
+
 #[test]
 fn a_wait_really_waits_finds_dropped_waits() {
     finds("a_wait_really_waits", How::DropsWaits);
@@ -74,10 +80,46 @@ fn memory_cases_find_leaks_doubles_misalignment_and_promises_of_too_much() {
 fn kernel_cases_find_wrong_arithmetic() {
     finds("normals_follow_philox_and_box_muller", How::ForgetsTheOffsetOfRandom);
     finds("a_launch_continues_where_its_offset_says", How::ForgetsTheOffsetOfRandom);
-    finds("add_and_mul_are_exact", How::AddsForMultiplies);
-    finds("sums_and_means_are_within_their_bound", How::SumsForMean);
+    refuses("two_operands_are_exact", How::AddsForMultiplies);
+    refuses("sums_and_means_are_within_their_bound", How::SumsForMean);
+    refuses("a_fingerprint_is_that_of_the_bytes", How::ForgetsTheTail);
+    refuses("a_choice_takes_from_one_side_or_the_other", How::SwapsTheSidesOfAChoice);
+    refuses("a_batch_is_one_product_after_the_other", How::RepeatsTheFirstFactor);
+    refuses("uniform_numbers_follow_philox_and_stay_below_their_end", How::WidensTheRange);
     finds("a_fill_writes_its_value_and_no_more", How::WritesOneWordMore);
     finds("a_download_leaves_the_bytes_around_it_alone", How::IgnoresTheTargetOfDownloads);
+}
+
+#[test]
+fn value_cases_find_one_operation_for_another() {
+    for name in [
+        "a_fill_writes_its_value_and_no_more",
+        "a_range_has_equal_steps",
+        "one_operand_gives_what_its_operation_says",
+        "two_operands_are_exact",
+        "casts_follow_their_rules",
+        "the_greatest_and_its_place_are_exact",
+    ] {
+        refuses(name, How::TakesOneOperationForAnother);
+    }
+}
+
+#[test]
+fn value_cases_find_views_that_are_read_wrong() {
+    for how in [How::ForgetsTheOffsetOfViews, How::ForgetsStrides, How::ForgetsTheLastRow] {
+        for name in [
+            "one_operand_gives_what_its_operation_says",
+            "two_operands_are_exact",
+            "casts_follow_their_rules",
+            "copy_makes_views_contiguous",
+            "sums_and_means_are_within_their_bound",
+            "the_greatest_and_its_place_are_exact",
+        ] {
+            refuses(name, how);
+        }
+    }
+    refuses("sums_and_means_are_within_their_bound", How::KeepsOneAxisLess);
+    refuses("the_greatest_and_its_place_are_exact", How::KeepsOneAxisLess);
 }
 
 #[test]

@@ -23,7 +23,7 @@
 //! 512 in one tile 112, cut in columns 130. A kernel of our own did 120, 146, 147 and 108, and lost at each of them.
 #![expect(unsafe_code, reason = "the library takes addresses, and threads write tiles of one result")]
 
-use gemm::Parallelism;
+use gemm_common::Parallelism;
 use millstream_hal::Layout;
 
 use super::number::Element;
@@ -39,23 +39,61 @@ const LEAST_ROWS: usize = 256;
 /// Rows and columns of a cut are multiples of this: whole registers in the library's inner loops.
 const UNIT: usize = 64;
 
+/// The library's product: `m`, `n`, `k`; pointer, column stride and row stride of result, left and right factor; factors of the result and of the
+/// product; conjugations. It wants rows of the result side by side.
+type Call<T> = unsafe fn(
+    usize,
+    usize,
+    usize,
+    *mut T,
+    isize,
+    isize,
+    bool,
+    *const T,
+    isize,
+    isize,
+    *const T,
+    isize,
+    isize,
+    T,
+    T,
+    bool,
+    bool,
+    bool,
+    Parallelism,
+);
+
 /// What the library multiplies.
 pub trait Float: Element {
     /// 0
     const ZERO: Self;
     /// 1
     const ONE: Self;
+    /// The library's product for this processor.
+    fn product() -> Call<Self>;
 }
 
 impl Float for f32 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    fn product() -> Call<Self> {
+        gemm_f32::gemm::f32::get_gemm_fn()
+    }
 }
 
 impl Float for f64 {
     const ZERO: Self = 0.0;
     const ONE: Self = 1.0;
+
+    fn product() -> Call<Self> {
+        gemm_f64::gemm::f64::get_gemm_fn()
+    }
 }
+
+/// That the result is to be conjugated, which changes no real number: the library then leaves its short cuts for thin and small products alone. They
+/// are chosen by strides, and add in another order.
+const ALWAYS_BLOCKED: bool = true;
 
 /// An operand: for each index of the batch axes a matrix whose element `(r, c)` is at `r * row_stride + c * col_stride` from its first. Bounds were
 /// checked when it was made.
@@ -178,16 +216,17 @@ impl<T: Float> Product<T> {
         let (row, col, rows, cols) = self.tiling.tile(tile);
         let out = self.out.wrapping_add(product * m * n + row * n + col);
         let (out_down, left, right) = (n as isize, a.at(product, row, 0), b.at(product, 0, col));
+        // The library likes columns that lie side by side, so it computes the transposed product: factors and strides change places.
         // SAFETY: asks for `rows x cols` elements to write that nobody else touches, which is the caller's promise, and for factors of
         // `rows x k` and `k x cols` elements to read, whose bounds `Factor::new` has checked; for `k == 0` nothing is read. Nor is the
-        // result, without `read_dst`.
+        // result, since it is not to be read. That the processor has the instructions was looked up by the library.
         unsafe {
-            gemm::gemm(
-                rows, cols, k,
-                out, 1, out_down, false,
-                left, a.col_stride, a.row_stride,
-                right, b.col_stride, b.row_stride,
-                T::ZERO, T::ONE, false, false, false, Parallelism::None,
+            T::product()(
+                cols, rows, k,
+                out, out_down, 1, false,
+                right, b.row_stride, b.col_stride,
+                left, a.row_stride, a.col_stride,
+                T::ZERO, T::ONE, ALWAYS_BLOCKED, false, false, Parallelism::None,
             );
         }
     }

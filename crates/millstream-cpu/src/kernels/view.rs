@@ -29,7 +29,9 @@ impl<'a, T: Element> View<'a, T> {
         let (elements, extent) = (layout.elements(), layout.extent());
         assert!(extent <= data.len(), "{layout:?} reaches to element {extent} of {}", data.len());
         let mut view = Self { data, first: layout.offset(), elements, axes: [(1, 0); MAX_DIMS], dims: 0 };
-        if elements > 0 {
+        if elements == 0 {
+            view.first = 0;
+        } else {
             (0..layout.dims()).for_each(|axis| view.push_axis(layout.size(axis), layout.stride(axis)));
         }
         view

@@ -223,3 +223,27 @@ fn integers_wrap() {
     integers(&mut out, 0, 0, 2, &[], &[]);
     assert_eq!(out, [0; 4]);
 }
+
+#[test]
+fn how_factors_lie_changes_no_bit_also_of_thin_and_small_products() {
+    for (m, k, n) in
+        [(1, 3, 65), (1, 64, 8), (65, 64, 1), (2, 64, 65), (3, 2, 3), (16, 16, 16), (5, 3000, 7), (64, 64, 64)]
+    {
+        let (a, b) = (normals(m * k, 5), normals(k * n, 6));
+        let a_turned: Vec<f32> = (0..k * m).map(|i| a[i % m * k + i / m]).collect();
+        let b_turned: Vec<f32> = (0..k * n).map(|i| b[i % k * n + i / k]).collect();
+        let run = |a: &Factor<'_, f32>, b: &Factor<'_, f32>| {
+            let mut out = vec![f32::NAN; m * n];
+            product(&mut out, Tiling::of(m, k, n), a, b);
+            out.iter().map(|x| x.to_bits()).collect::<Vec<_>>()
+        };
+        let (dense_a, dense_b) = (dense(m, k), dense(k, n));
+        let (turned_a, turned_b) = (turned(m, k), turned(k, n));
+        let left = [Factor::new(&a, &dense_a), Factor::new(&a_turned, &turned_a)];
+        let right = [Factor::new(&b, &dense_b), Factor::new(&b_turned, &turned_b)];
+        let wanted = run(&left[0], &right[0]);
+        for (i, j) in [(0, 1), (1, 0), (1, 1)] {
+            assert_eq!(run(&left[i], &right[j]), wanted, "[{m}, {k}] x [{k}, {n}], turned: {i} {j}");
+        }
+    }
+}
