@@ -25,13 +25,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         None => {
             rerun_if_changed(&manifest.join("src"));
-            subject_hash::folder_sha256(&manifest, "src")?
+            subject_hash::parts_sha256(&manifest, ["src"])?
         }
     };
     rerun_if_changed(&manifest.join("build.rs"));
     embed("SOURCE_SHA256", &source);
-    let attempts = subject_hash::folder_sha256(&manifest, "src/attempts")?;
-    embed("ATTEMPTS_SHA256", &attempts);
+    embed("ATTEMPTS_SHA256", &checks(&manifest, root.as_deref())?);
     embed("FEATURES", &features().join(","));
     embed("RUSTC", &rustc_version());
     embed("TARGET", &env::var("TARGET")?);
@@ -40,6 +39,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     embed("BUILD_ROOT", &root.unwrap_or_default());
     embed("INVENTORY", &inventory(&manifest)?.display().to_string());
     Ok(())
+}
+
+/// The hash of what decides what a round checks: this crate's part and, where the tree is there, that of its neighbours.
+fn checks(manifest: &Path, root: Option<&Path>) -> Result<String, Box<dyn Error>> {
+    let own = subject_hash::CHECKS.map(|name| format!("crates/millstream-verify/{name}"));
+    let names = own.iter().map(String::as_str).chain(subject_hash::CHECKS_BESIDE);
+    Ok(match root {
+        Some(root) => subject_hash::parts_sha256(root, names)?,
+        None => subject_hash::parts_sha256(manifest, subject_hash::CHECKS)?,
+    })
 }
 
 /// The packaged inventory of the sources; an empty one where the package has none.

@@ -7,7 +7,7 @@
 //!
 //! **Invariants**
 //! * `no-release-under-work`: a segment is released only when its stream has completed everything.
-//! * `bytes-accounted`: reserved = released + held by live buffers + stranded, and the report says all three.
+//! * `bytes-accounted`: reserved = released + held by live buffers + freed too late + stranded, and the report says all four.
 //!
 //! **Checked by** loom_gate, specs/shutdown_and_flush, the probe `exits-against-shutdown`.
 
@@ -44,6 +44,8 @@ pub struct ShutdownReport {
     pub released_bytes: usize,
     /// Bytes of buffers that are still alive; their segments stay until they drop.
     pub live_bytes: usize,
+    /// Bytes freed by threads that were still at work, after the shutdown had taken what was free; they go when the record ends.
+    pub late_bytes: usize,
     /// Bytes taken from the device and not given back.
     pub reserved_bytes_left: usize,
     /// Bytes that nobody can reach any more until the record ends: neither free nor live. Zero unless something went wrong.
@@ -143,8 +145,10 @@ impl Shared {
         let stats = self.memory_stats(held);
         report.leases_left = self.leases();
         report.live_bytes = stats.live_bytes;
+        report.late_bytes = stats.inbox_bytes;
         report.reserved_bytes_left = stats.reserved_bytes;
-        let reachable = stats.live_bytes + stats.pooled_bytes + stats.cached_bytes + stats.empty_segment_bytes;
+        let found = stats.pooled_bytes + stats.cached_bytes + stats.empty_segment_bytes;
+        let reachable = stats.live_bytes + stats.inbox_bytes + found;
         let slots: Vec<u16> = self.streams.created().collect();
         let limbo: usize = slots.into_iter().map(|slot| self.limbo_bytes(held, slot)).sum();
         report.stranded_bytes = stats.reserved_bytes.saturating_sub(reachable + limbo);
@@ -176,8 +180,11 @@ impl Shared {
             return;
         }
         let _ = try_enter(|held| {
-            self.take_caches(held);
             let slots: Vec<u16> = self.streams.created().collect();
+            for &slot in &slots {
+                held.lock(&self.streams.slot(slot).pool).reopen();
+            }
+            self.take_caches(held);
             self.gather(held, &slots);
             for &slot in &slots {
                 self.dissolve(held, slot);

@@ -30,7 +30,17 @@ pub fn result_lines(stress: &Stress) -> Vec<String> {
         }
         lines.push(line);
     }
+    lines.extend(longer_than_asked(stress));
     lines
+}
+
+/// Where the first block alone took longer than the duration: a block is never cut, and the reader is told.
+fn longer_than_asked(stress: &Stress) -> Option<String> {
+    let asked = stress.asked_seconds.filter(|asked| stress.seconds > *asked)?;
+    let Stress { seconds, threads, iterations_per_thread, .. } = stress;
+    Some(format!(
+        "One block took {seconds:.1}s, longer than the {asked}s asked for: a block is {threads} threads x {iterations_per_thread} iterations and is not cut"
+    ))
 }
 
 /// The whole block, one string without a newline at its end.
@@ -81,6 +91,17 @@ PASS: Extended duration stress test completed with 0 errors
 Values compared: 20200, mismatches: 0
 Max concurrent: 20";
         assert_eq!(block(&seed_run()), expected);
+    }
+
+    #[test]
+    fn a_block_that_took_longer_than_was_asked_for_says_so() {
+        let mut stress = seed_run();
+        stress.asked_seconds = Some(5.0);
+        let line =
+            "One block took 5.6s, longer than the 5s asked for: a block is 20 threads x 500 iterations and is not cut";
+        assert_eq!(result_lines(&stress).pop().as_deref(), Some(line));
+        stress.asked_seconds = Some(6.0);
+        assert_eq!(block(&stress), block(&seed_run()));
     }
 
     #[test]

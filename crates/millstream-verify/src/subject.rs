@@ -35,7 +35,7 @@ pub struct Subject {
     pub target: String,
     /// Cargo profile: `release` or `debug`.
     pub profile: String,
-    /// Hash of the sources of the attempts alone: when it changes, the streak starts again.
+    /// Hash of what decides what a round checks (attempts, workload, plan, simulator, judgement): when it changes, the streak starts again.
     pub attempts_sha256: String,
 }
 
@@ -253,6 +253,30 @@ mod tests {
         let nowhere = tempfile::tempdir().unwrap();
         let error = check_against(&built, Some(nowhere.path()), Path::new("")).unwrap_err();
         assert_eq!(error.exit_code(), 64);
+    }
+
+    #[test]
+    fn everything_that_decides_what_a_round_checks_is_in_the_hash_of_the_checks() {
+        use crate::subject_hash::{CHECKS, CHECKS_BESIDE, parts_sha256};
+        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let own = CHECKS.map(|name| here.join(name));
+        let beside = CHECKS_BESIDE.map(|name| here.join("../..").join(name));
+        for path in own.iter().chain(&beside) {
+            assert!(path.exists(), "{} is not there any more", path.display());
+        }
+        let tree = tree();
+        let names = ["src/plan.rs", "src/workload"];
+        fs::create_dir_all(tree.path().join("src/workload")).unwrap();
+        fs::write(tree.path().join("src/plan.rs"), "1").unwrap();
+        let hash = || parts_sha256(tree.path(), names).unwrap();
+        let mut seen = vec![hash()];
+        for (name, text) in [("src/plan.rs", "2"), ("src/workload/block.rs", "1"), ("src/workload/block.rs", "2")] {
+            fs::write(tree.path().join(name), text).unwrap();
+            assert!(!seen.contains(&hash()), "{name}");
+            seen.push(hash());
+        }
+        fs::write(tree.path().join("src/console.rs"), "x").unwrap();
+        assert_eq!(Some(&hash()), seen.last(), "what only tells about a round changes nothing");
     }
 
     #[test]

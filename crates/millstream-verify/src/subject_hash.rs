@@ -50,10 +50,32 @@ pub fn tree_sha256(root: &Path) -> io::Result<String> {
     hash_files(root, files)
 }
 
-/// SHA-256 of one folder below `root` by the same rules; the hash of no files where the folder does not exist.
-#[allow(dead_code, reason = "the build script alone uses it")]
-pub fn folder_sha256(root: &Path, folder: &str) -> io::Result<String> {
-    hash_files(root, folder_files(root, folder)?)
+/// What decides what a round checks and how it judges, in this crate: attempts, workload, plan, scheduled program, the opening of devices, the round itself. What only
+/// tells about a round (reports, ledger, console) is not in it.
+#[allow(dead_code, reason = "the build script and a test use it")]
+pub const CHECKS: [&str; 6] = ["src/attempts", "src/workload", "src/round", "src/plan.rs", "src/sim.rs", "src/open.rs"];
+
+/// The same in other crates of the tree: the simulator with its checker, the scheduler that drives it, and the recorder of locks.
+#[allow(dead_code, reason = "the build script and a test use it")]
+pub const CHECKS_BESIDE: [&str; 4] = [
+    "crates/millstream-sim/src",
+    "crates/millstream-sync/src/schedule",
+    "crates/millstream-sync/src/schedule.rs",
+    "crates/millstream-sync/src/lock/record.rs",
+];
+
+/// SHA-256 of the files and folders `names` below `root` by the same rules; one that does not exist adds nothing.
+#[allow(dead_code, reason = "the build script and a test use it")]
+pub fn parts_sha256<'a>(root: &Path, names: impl IntoIterator<Item = &'a str>) -> io::Result<String> {
+    let mut files = Vec::new();
+    for name in names {
+        if root.join(name).is_file() {
+            files.push(name.to_owned());
+        } else {
+            files.extend(folder_files(root, name)?);
+        }
+    }
+    hash_files(root, files)
 }
 
 /// Lower-case hex of a digest.

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use millstream::evidence::Step;
 use millstream_verify::attempts::probes::{Child, run_child};
-use millstream_verify::attempts::{Context, Outcome, named};
+use millstream_verify::attempts::tally::{FORBIDDEN, Tally};
+use millstream_verify::attempts::{ATTEMPTS, Context, Outcome, extended_stress, named};
 use millstream_verify::model::{RoundResult, SiteStatus};
 use millstream_verify::plan::{DeviceName, Plan, Silent};
 
@@ -42,6 +44,67 @@ fn extended_stress_drives_what_it_claims_and_is_clean() {
     assert!(idle.is_empty(), "{idle:#?}");
 }
 
+/// What the probes of an attempt saw, one line each.
+fn told(outcome: &Outcome) -> String {
+    let probes = outcome.attempt.patterns.iter().flat_map(|row| row.probes.iter().map(|probe| (&row.pattern, probe)));
+    let line = |(pattern, probe): (&String, &millstream_verify::model::Probe)| {
+        format!(
+            "{pattern}: {} x{} {} in {:.1?} s: {}",
+            probe.name, probe.runs, probe.status, probe.seconds, probe.detail
+        )
+    };
+    probes.map(line).collect::<Vec<_>>().join("\n")
+}
+
+/// Runs the attempt `id`, whose probes are all of this process, and looks at its result and at what it claims.
+fn is_clean_and_drives_what_it_claims(id: &str) {
+    let before = Tally::now();
+    let outcome = run(id);
+    println!("{}", told(&outcome));
+    assert_eq!(outcome.attempt.result, RoundResult::Clean, "{:#?}", outcome.findings);
+    let counters = Tally::now().since(&before).of_attempt(named(id).expect("an attempt of that id"));
+    let idle: Vec<_> = counters.iter().filter(|c| c.claimed && c.hits == 0).collect();
+    assert!(idle.is_empty(), "{idle:#?}");
+}
+
+#[test]
+fn hand_over_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("hand_over");
+}
+
+#[test]
+fn memory_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("memory");
+}
+
+#[test]
+fn events_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("events");
+}
+
+#[test]
+fn out_of_memory_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("out_of_memory");
+}
+
+#[test]
+fn oversubscription_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("oversubscription");
+}
+
+#[test]
+fn churn_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("churn");
+}
+
+#[test]
+fn every_step_is_claimed_by_an_attempt_or_must_not_happen() {
+    let claimed = |step: Step| ATTEMPTS.iter().any(|entry| entry.claims.contains(&step));
+    let open = |step: &Step| !claimed(*step) && !FORBIDDEN.contains(step) && !extended_stress::CLAIMED.contains(step);
+    let open: Vec<&str> = Step::ALL.into_iter().filter(open).map(Step::name).collect();
+    assert!(open.is_empty(), "no attempt claims to drive: {open:?}");
+}
+
 #[test]
 fn a_lost_device_is_an_error_and_never_a_number() {
     let outcome = run("faults");
@@ -50,8 +113,13 @@ fn a_lost_device_is_an_error_and_never_a_number() {
 
 #[test]
 fn probes_of_the_child_side_are_fine() {
-    for name in ["user-thread-local", "use-in-destructor", "panic-in-flush", "no-shutdown", "forked-child"] {
-        assert_eq!(run_child(name, &["cpu".to_owned(), "5".to_owned()]), 0, "{name}");
+    let names = ["user-thread-local", "use-in-destructor", "panic-in-flush", "no-shutdown", "forked-child"];
+    let further = ["shutdown-against-work", "shutdown-live-buffers", "fork-at-work", "fork-and-open", "fork-and-go-on"];
+    for name in names.into_iter().chain(further) {
+        for run in ["0", "1"] {
+            let arguments = ["cpu", "5", run].map(str::to_owned);
+            assert_eq!(run_child(name, &arguments), 0, "{name}, run {run}");
+        }
     }
     assert_eq!(run_child("nothing", &[]), 1);
 }
@@ -62,7 +130,7 @@ fn probes_of_this_process_are_fine() {
     let plan = Plan::new(DeviceName::Cpu, 3);
     for driven in THREAD_LOCAL.iter().filter(|d| matches!(d.what, What::Here(_))) {
         let begun = std::time::Instant::now();
-        let probe = driven.run(&plan, &child());
+        let probe = driven.run(&plan, &child(), &|| false);
         println!("{:60} {:?} {:.2?} {}", driven.name, probe.status, begun.elapsed(), probe.detail);
         assert_eq!(probe.status, millstream_verify::model::ProbeStatus::Passed, "{}: {}", driven.name, probe.detail);
     }

@@ -51,6 +51,26 @@ fn markdown_has_the_lines_that_readers_look_for() {
 }
 
 #[test]
+fn a_step_is_not_reached_when_no_attempt_of_the_round_took_it() {
+    let mut round = fixture::round();
+    for text in [report::markdown(&round), report::html(&round)] {
+        assert!(text.contains("not reached: lease_wait"), "no attempt waited for a lease");
+        assert!(!text.contains("not reached: steal"), "another attempt than the stress stole");
+        assert!(!text.contains("not reached: double_return"), "a step that must not happen is not missing");
+    }
+    assert!(report::markdown(&round).contains("| double_return | 0 (must be 0) | no |"));
+    round.counters.clear();
+    assert!(report::markdown(&round).contains("- not reached: steal\n"), "a round without totals says what it has");
+}
+
+#[test]
+fn a_figure_that_a_probe_measured_stands_beside_it() {
+    let mut round = fixture::round();
+    round.attempts[0].patterns[0].probes[0].detail = "longest turn 12 ms".to_owned();
+    assert!(report::markdown(&round).contains("passed (longest turn 12 ms)"));
+}
+
+#[test]
 fn findings_are_told_and_no_bug_free_sentence_remains() {
     let round = fixture::with_findings();
     let markdown = report::markdown(&round);

@@ -206,9 +206,12 @@ impl Device {
         self.shared().gate.inside()
     }
 
-    /// What the profiler's rings hold. May be called while threads run.
+    /// What the profiler's rings hold. May be called while threads run. Empty in a forked child.
     #[must_use]
     pub fn trace(&self) -> Trace {
+        if self.shared().check_process().is_err() {
+            return Trace::default();
+        }
         try_enter(|held| self.shared().profiler.read(held)).unwrap_or_default()
     }
 

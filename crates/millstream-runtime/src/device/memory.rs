@@ -11,9 +11,12 @@ use crate::error::{Error, Result};
 use crate::memory::{Buffer, MemoryStats, Reclaimer};
 
 impl Device {
-    /// Figures of the memory. Short locks, no driver call.
+    /// Figures of the memory. Short locks, no driver call. Zeros in a forked child, where a lock may be held by a thread that is not there.
     #[must_use]
     pub fn memory_stats(&self) -> MemoryStats {
+        if self.shared().check_process().is_err() {
+            return MemoryStats::default();
+        }
         self.shared().settle_imports();
         try_enter(|held| self.shared().memory_stats(held)).unwrap_or_default()
     }
@@ -23,8 +26,11 @@ impl Device {
         let _ = try_enter(|held| self.shared().reset_peaks(held));
     }
 
-    /// Gives memory back to the device: idle threads' caches, inboxes, empty segments, staging memory at rest. Returns the bytes of segments released. May call the driver.
+    /// Gives memory back to the device: idle threads' caches, inboxes, empty segments, staging memory at rest. Returns the bytes of segments released, in a forked child none. May call the driver.
     pub fn trim(&self) -> usize {
+        if self.shared().check_process().is_err() {
+            return 0;
+        }
         self.shared().settle_imports();
         let Some(_pass) = self.shared().gate.pass() else { return 0 };
         self.shared().release_staging(usize::MAX);
@@ -57,6 +63,19 @@ impl Device {
         deleter: impl FnOnce() + Send + 'static,
     ) -> Result<Buffer> {
         self.shared().import(start, bytes, Box::new(deleter))
+    }
+
+    /// The same for a vector of f32, without a promise of the caller's: the vector lives until `deleter` has been called, and nobody else has it. A deleter that is dropped without
+    /// a call drops the vector too. Errors: as [`Device::import`].
+    #[expect(unsafe_code, reason = "the vector is owned by what the deleter drops")]
+    pub fn import_vec(&self, data: Vec<f32>, deleter: impl FnOnce() + Send + 'static) -> Result<Buffer> {
+        let (start, bytes) = (NonNull::from(data.as_slice()).cast(), data.len() * 4);
+        let owner = move || {
+            deleter();
+            drop(data);
+        };
+        // SAFETY: asks for initialised bytes that nobody writes until the deleter is called or dropped; true because the deleter owns the vector, whose elements do not move.
+        unsafe { self.import(start, bytes, owner) }
     }
 
     /// A buffer over `bytes` bytes of a file from byte `offset` on, mapped and not read: pages come when a kernel touches them. The mapping ends when the last handle has dropped and

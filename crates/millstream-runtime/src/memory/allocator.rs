@@ -75,12 +75,13 @@ impl Shared {
         }
         let slab = &self.memory.slab;
         let carried = self.memory.carry();
-        let mut others = Vec::new();
+        let (mut others, mut taken) = (Vec::new(), 0);
         stream.inbox.take_all(
             |number| &slab.block(number).link,
             |number| {
                 let block = slab.block(number);
                 let size = block.bytes();
+                taken += size;
                 let sole = block.stream() == here.slot && block.uses.is_empty();
                 let kept = sole && class_of_block(size).is_some_and(|class| here.cache.put(class, size, number));
                 if !kept {
@@ -88,9 +89,10 @@ impl Shared {
                 }
             },
         );
+        stream.count_taken(taken);
         self.memory.note_move();
         if !others.is_empty() && try_enter(|held| self.settle(held, &others)).is_none() {
-            others.iter().for_each(|number| stream.inbox.push(*number, &slab.block(*number).link));
+            others.iter().for_each(|number| stream.hand_back(*number, slab.block(*number)));
         }
         drop(carried);
         let (class, size) = class_of(bytes)?;
@@ -115,6 +117,7 @@ impl Shared {
                 numbers.push(number);
             },
         );
+        stream.count_taken(bytes);
         if !by_holder && !numbers.is_empty() {
             self.evidence.hit(Step::InboxTakenByOther);
         }

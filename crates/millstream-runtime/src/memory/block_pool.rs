@@ -65,6 +65,11 @@ impl Pool {
         self.closed = true;
     }
 
+    /// Takes blocks again, for the end of the record: those of the last buffers come home only to be released.
+    pub(crate) fn reopen(&mut self) {
+        self.closed = false;
+    }
+
     pub(super) fn owned_bytes(&self) -> usize {
         self.owned_bytes
     }

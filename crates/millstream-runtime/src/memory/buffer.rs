@@ -117,11 +117,15 @@ impl Drop for Buffer {
 pub(super) fn free(shared: &Arc<Shared>, block: &Block, number: u32) {
     let (bytes, stream) = (block.bytes(), block.stream());
     let sole = block.uses.is_empty();
+    // A block is counted as freed after it is where it is found: figures read in between show it as live.
     let cached = thread_state::cache_if_current(shared, stream, |cache| {
+        let kept = sole && class_of_block(bytes).is_some_and(|class| cache.put(class, bytes, number));
+        if !kept {
+            shared.streams.slot(stream).hand_back(number, block);
+        }
         cache.count_freed(bytes);
-        sole && class_of_block(bytes).is_some_and(|class| cache.put(class, bytes, number))
     });
-    if cached == Some(true) {
+    if cached.is_some() {
         return;
     }
     if block.is_imported() {
@@ -129,9 +133,7 @@ pub(super) fn free(shared: &Arc<Shared>, block: &Block, number: u32) {
         return;
     }
     let slot = shared.streams.slot(stream);
-    if cached.is_none() {
-        slot.count_freed(bytes);
-        shared.evidence.hit(Step::InboxHandBack);
-    }
-    slot.inbox.push(number, &block.link);
+    shared.evidence.hit(Step::InboxHandBack);
+    slot.hand_back(number, block);
+    slot.count_freed(bytes);
 }

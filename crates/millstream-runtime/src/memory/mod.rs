@@ -40,7 +40,7 @@ use ladder::Served;
 pub(crate) use limbo::Limbo;
 use reclaim::Reclaimers;
 pub(crate) use segment::Heap;
-pub(crate) use slab::Slab;
+pub(crate) use slab::{Block, Slab};
 pub(crate) use staging::StagingPool;
 pub(crate) use thread_cache::{CacheCounts, ThreadCache};
 pub(crate) use trim::FLUSH_AT;

@@ -24,7 +24,7 @@ pub(crate) struct Block {
     /// Handles of the buffer in this block.
     pub(super) handles: AtomicU32,
     /// Link in an inbox.
-    pub(super) link: AtomicU32,
+    pub(crate) link: AtomicU32,
     /// Slot whose pool carved the block.
     home: AtomicU32,
     /// Slot for which it is allocated now: reuse on that stream needs no wait.

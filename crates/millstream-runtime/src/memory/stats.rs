@@ -32,6 +32,8 @@ pub struct MemoryStats {
     pub cached_bytes_max: usize,
     /// Free in the streams' pools.
     pub pooled_bytes: usize,
+    /// Freed on other threads and not yet taken home.
+    pub inbox_bytes: usize,
     /// In segments at rest.
     pub empty_segment_bytes: usize,
     /// The largest block that the pools and the segments at rest could give in one piece.
@@ -86,6 +88,7 @@ impl Shared {
         (stats.cache_hits, stats.cache_misses) = (counts.hits, counts.misses);
         for slot in self.streams.created() {
             let stream = self.streams.slot(slot);
+            stats.inbox_bytes += stream.inbox_bytes();
             stats.limbo_blocks += held.lock(&stream.limbo).len();
             let mut locked = held.lock(&stream.pool);
             let (pool, inner) = locked.split();

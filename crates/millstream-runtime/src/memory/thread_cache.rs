@@ -64,6 +64,8 @@ pub(crate) struct ThreadCache {
     slot: u16,
     limit: usize,
     bins: OwnedCell<Bins>,
+    /// What `bins` holds, for readers that come while it is in use; written by who has it.
+    bytes: AtomicU64,
     // Statistics, written by the owner alone.
     allocated: AtomicU64,
     freed: AtomicU64,
@@ -103,7 +105,7 @@ impl ThreadCache {
             numbers: vec![0; NUMBERS].into_boxed_slice(),
             bytes: 0,
         });
-        Self { slot, limit, bins, allocated: zero(), freed: zero(), hits: zero(), misses: zero() }
+        Self { slot, limit, bins, bytes: zero(), allocated: zero(), freed: zero(), hits: zero(), misses: zero() }
     }
 
     pub(crate) fn slot(&self) -> u16 {
@@ -116,6 +118,7 @@ impl ThreadCache {
         let number = self.bins.try_with(|b| {
             let number = b.pop(class)?;
             b.bytes -= bytes;
+            self.bytes.store(b.bytes as u64, Ordering::Relaxed);
             Some(number)
         })??;
         bump(&self.allocated, bytes as u64);
@@ -136,6 +139,7 @@ impl ThreadCache {
             let kept = b.bytes + bytes <= self.limit && b.push(class, number);
             if kept {
                 b.bytes += bytes;
+                self.bytes.store(b.bytes as u64, Ordering::Relaxed);
             }
             kept
         });
@@ -145,7 +149,8 @@ impl ThreadCache {
     /// Counts a block freed by this thread. For the owner.
     #[inline]
     pub(super) fn count_freed(&self, bytes: usize) {
-        bump(&self.freed, bytes as u64);
+        // ORDER: Release so that who sees the bytes freed sees them where they went, in a bin or an inbox; pairs with `counts`.
+        self.freed.store(self.freed.load(Ordering::Relaxed) + bytes as u64, Ordering::Release);
     }
 
     /// Takes a cached block away, of any class. `None`: empty, or in use just now. For anyone.
@@ -154,6 +159,7 @@ impl ThreadCache {
             let class = b.lens.iter().position(|len| *len > 0)?;
             let number = b.pop(class)?;
             b.bytes -= block_bytes(number);
+            self.bytes.store(b.bytes as u64, Ordering::Relaxed);
             Some(number)
         })?
     }
@@ -167,20 +173,22 @@ impl ThreadCache {
                     *len = 0;
                 }
                 b.bytes = 0;
+                self.bytes.store(0, Ordering::Relaxed);
             })
             .is_some()
     }
 
-    /// Bytes in the bins; zero while in use.
+    /// Bytes in the bins.
     pub(crate) fn bytes(&self) -> usize {
-        self.bins.try_with(|b| b.bytes).unwrap_or(0)
+        self.bytes.load(Ordering::Relaxed) as usize
     }
 
     pub(crate) fn counts(&self) -> CacheCounts {
         let read = |word: &AtomicU64| word.load(Ordering::Relaxed);
         CacheCounts {
             allocated: read(&self.allocated),
-            freed: read(&self.freed),
+            // ORDER: Acquire so that what was freed is seen where it went; pairs with `count_freed`.
+            freed: self.freed.load(Ordering::Acquire),
             hits: read(&self.hits),
             misses: read(&self.misses),
         }

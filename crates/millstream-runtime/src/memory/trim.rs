@@ -36,7 +36,7 @@ impl Shared {
                 if self.evidence.take_panic_in_flush() {
                     // What was taken out goes through the inbox, where anyone finds it.
                     let block = slab.block(number);
-                    self.streams.slot(cache.slot()).inbox.push(number, &block.link);
+                    self.streams.slot(cache.slot()).hand_back(number, block);
                     panic!("injected by a probe: a flush that panics half-way");
                 }
                 if numbers.len() == 32 {
@@ -52,7 +52,7 @@ impl Shared {
             self.evidence.hit(Step::DropDeferred);
             let stream = self.streams.slot(cache.slot());
             while let Some(number) = cache.take_any(|number| slab.block(number).bytes()) {
-                stream.inbox.push(number, &slab.block(number).link);
+                stream.hand_back(number, slab.block(number));
             }
         }
     }

@@ -19,7 +19,7 @@ use millstream_sync::{Arc, Inbox, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::event::NativeEvent;
-use crate::memory::{Limbo, Pool};
+use crate::memory::{Block, Limbo, Pool};
 
 /// What is known only to who submits to a stream.
 #[derive(Debug)]
@@ -47,6 +47,7 @@ pub(crate) struct Slot {
     done: AtomicU64,
     wanted: AtomicU64,
     pub(crate) inbox: Inbox,
+    inbox_bytes: AtomicU64,
     pub(crate) pool: Lock<levels::BlockPool, Pool>,
     pub(crate) limbo: Lock<levels::Limbo, Limbo>,
     freed_elsewhere: AtomicU64,
@@ -66,6 +67,7 @@ impl Slot {
             done: AtomicU64::new(0),
             wanted: AtomicU64::new(0),
             inbox: Inbox::new(),
+            inbox_bytes: AtomicU64::new(0),
             pool: Lock::new(Pool::new(index)),
             limbo: Lock::new(Limbo::default()),
             freed_elsewhere: AtomicU64::new(0),
@@ -141,12 +143,30 @@ impl Slot {
         self.wanted.load(Ordering::Relaxed)
     }
 
+    /// Puts a freed block into the inbox. Who sees it counted as freed sees it counted here: call this before `count_freed`.
+    pub(crate) fn hand_back(&self, number: u32, block: &Block) {
+        self.inbox_bytes.fetch_add(block.bytes() as u64, Ordering::Relaxed);
+        self.inbox.push(number, &block.link);
+    }
+
+    /// Blocks were taken out of the inbox.
+    pub(crate) fn count_taken(&self, bytes: usize) {
+        self.inbox_bytes.fetch_sub(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Bytes of the blocks in the inbox.
+    pub(crate) fn inbox_bytes(&self) -> usize {
+        self.inbox_bytes.load(Ordering::Relaxed) as usize
+    }
+
     pub(crate) fn count_freed(&self, bytes: usize) {
-        self.freed_elsewhere.fetch_add(bytes as u64, Ordering::Relaxed);
+        // ORDER: Release so that who sees the bytes freed sees them in the inbox; pairs with `freed_elsewhere`.
+        self.freed_elsewhere.fetch_add(bytes as u64, Ordering::Release);
     }
 
     pub(crate) fn freed_elsewhere(&self) -> u64 {
-        self.freed_elsewhere.load(Ordering::Relaxed)
+        // ORDER: Acquire so that what was freed is seen in the inbox too; pairs with `count_freed`.
+        self.freed_elsewhere.load(Ordering::Acquire)
     }
 }
 

@@ -14,7 +14,7 @@ use crate::plan::{DeviceName, Plan};
 use crate::workload::{self, Variant};
 
 /// Steps that the attempt claims to drive.
-const CLAIMED: [Step; 12] = [
+pub const CLAIMED: [Step; 12] = [
     Step::WaitInserted,
     Step::LateSecondUser,
     Step::LimboEntered,
@@ -138,6 +138,8 @@ fn counters(device: &Device, driven: bool) -> Vec<Counter> {
         name: step.name().to_owned(),
         hits: device.evidence().count(step),
         claimed: driven && CLAIMED.contains(&step),
+        forbidden: FORBIDDEN.contains(&step),
     };
-    Step::ALL.into_iter().map(counter).collect()
+    // Steps that this device need not come by are counted over the whole round.
+    Step::ALL.into_iter().map(counter).filter(|row| row.claimed || row.forbidden || row.hits > 0).collect()
 }

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use millstream::evidence::Step;
 use millstream::{Device, Generator, Kernel, Tensor};
 use millstream_sync::atomic::{AtomicU32, Ordering};
 use millstream_sync::lock::levels::{LEVELS, NESTINGS};
@@ -17,6 +18,10 @@ use crate::model::{Attempt, Finding, Graph, GraphEdge, IsolatedLock, RoundResult
 use crate::open;
 use crate::plan::{DeviceName, Plan};
 use crate::workload::{self, Variant};
+
+/// Steps that the sweep claims to drive: each takes locks of its own.
+pub const CLAIMS: [Step; 5] =
+    [Step::Growth, Step::SegmentReleased, Step::OutOfMemory, Step::Flush, Step::WantedRecorded];
 
 /// Distinct places that must take `SegmentHeap` under `BlockPool`.
 const SITES_MIN: usize = 5;

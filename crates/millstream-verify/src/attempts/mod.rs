@@ -3,12 +3,25 @@
 //! Each attempt is a function of a [`Context`] that drives the public runtime, looks at what it did, and returns the filled [`Attempt`] with its
 //! findings. Nothing in it is an opinion: a pattern without an executed probe is not covered, a counter at zero makes the round incomplete.
 
+pub mod churn;
+pub mod events;
 pub mod extended_stress;
 pub mod faults;
+pub mod fork;
+pub mod hand_over;
 pub mod lock_order;
+pub mod memory;
+pub mod out_of_memory;
+pub mod oversubscription;
 pub mod probes;
+pub mod sheet;
+pub mod shutdown;
 pub mod simulated_schedules;
+mod stage;
+pub mod tally;
 pub mod thread_local;
+
+use millstream::evidence::Step;
 
 use crate::model::{Attempt, Finding};
 use crate::plan::{Plan, Progress};
@@ -40,17 +53,76 @@ pub struct Entry {
     pub title: &'static str,
     /// Whether a round without `--all` and `--attempt` runs it: the three of the first report.
     pub default: bool,
+    /// Protocol steps that it claims to drive: one at zero makes the round incomplete.
+    pub claims: &'static [Step],
     /// Runs it.
     pub run: fn(&Context<'_>) -> Outcome,
 }
 
+/// The attempts that are made of probes alone.
+pub static SHEETS: [&sheet::Sheet; 8] = [
+    &hand_over::SHEET,
+    &memory::SHEET,
+    &events::SHEET,
+    &out_of_memory::SHEET,
+    &shutdown::SHEET,
+    &fork::SHEET,
+    &oversubscription::SHEET,
+    &churn::SHEET,
+];
+
+macro_rules! further {
+    ($module:ident, $id:literal, $title:literal) => {
+        Entry {
+            id: $id,
+            title: $title,
+            default: false,
+            claims: &$module::CLAIMS,
+            run: |context| $module::SHEET.run(context),
+        }
+    };
+}
+
 /// All attempts, in the order they run.
-pub const ATTEMPTS: [Entry; 5] = [
-    Entry { id: "thread_local", title: "Thread-Local Storage Analysis", default: true, run: thread_local::run },
-    Entry { id: "lock_order", title: "Lock Ordering Verification", default: true, run: lock_order::run },
-    Entry { id: "extended_stress", title: "Extended Duration Stress Test", default: true, run: extended_stress::run },
-    Entry { id: "simulated_schedules", title: "Simulated Schedules", default: false, run: simulated_schedules::run },
-    Entry { id: "faults", title: "Faults", default: false, run: faults::run },
+pub static ATTEMPTS: [Entry; 13] = [
+    Entry {
+        id: "thread_local",
+        title: "Thread-Local Storage Analysis",
+        default: true,
+        claims: &thread_local::CLAIMS,
+        run: thread_local::run,
+    },
+    Entry {
+        id: "lock_order",
+        title: "Lock Ordering Verification",
+        default: true,
+        claims: &lock_order::CLAIMS,
+        run: lock_order::run,
+    },
+    // Its claims are about one of its devices; it judges them itself.
+    Entry {
+        id: "extended_stress",
+        title: "Extended Duration Stress Test",
+        default: true,
+        claims: &[],
+        run: extended_stress::run,
+    },
+    further!(hand_over, "hand_over", "Cross-Stream Hand-Over"),
+    further!(memory, "memory", "Memory"),
+    further!(events, "events", "Events"),
+    further!(out_of_memory, "out_of_memory", "Out of Memory"),
+    further!(oversubscription, "oversubscription", "Oversubscription"),
+    further!(churn, "churn", "Churn"),
+    further!(shutdown, "shutdown", "Shutdown"),
+    further!(fork, "fork", "Fork"),
+    Entry {
+        id: "simulated_schedules",
+        title: "Simulated Schedules",
+        default: false,
+        claims: &[],
+        run: simulated_schedules::run,
+    },
+    Entry { id: "faults", title: "Faults", default: false, claims: &[], run: faults::run },
 ];
 
 /// The attempt of that id.

@@ -2,11 +2,12 @@
 //!
 //! The rows come from the inventory of the sources and from the named places of the runtime; a row without a probe is shown as such.
 
+use millstream::evidence::Step;
 use serde::Deserialize;
 
-use super::probes::THREAD_LOCAL;
+use super::probes::{Driving, THREAD_LOCAL, drive};
 use super::{Context, Outcome};
-use crate::model::{Attempt, Finding, Pattern, Probe, ProbeStatus, RoundResult};
+use crate::model::{Attempt, Pattern, Probe, RoundResult};
 
 /// The inventory, made from the sources by `cargo xtask inventory` and packaged with this crate.
 const INVENTORY: &str = include_str!("../../data/inventory.json");
@@ -32,6 +33,19 @@ struct Inventory {
     thread_locals: Vec<ThreadLocal>,
     lock_sites: Vec<LockSite>,
 }
+
+/// Steps that the attempt claims to drive.
+pub const CLAIMS: [Step; 9] = [
+    Step::LeaseClaimed,
+    Step::LeaseShared,
+    Step::LeaseWait,
+    Step::LeaseReturned,
+    Step::ClaimUndone,
+    Step::Flush,
+    Step::FlushRefused,
+    Step::FlushPanicked,
+    Step::InboxHandBack,
+];
 
 /// What keeps each named pattern safe.
 const MECHANISMS: [(&str, &str); 5] = [
@@ -61,26 +75,7 @@ pub fn run(context: &Context<'_>) -> Outcome {
             .to_owned(),
         format!("{} probes executed, those that may end the process in processes of their own", THREAD_LOCAL.len()),
     ];
-    let mut findings = Vec::new();
-    let mut probes: Vec<(&str, Probe)> = Vec::new();
-    let mut interrupted = false;
-    for (done, driven) in THREAD_LOCAL.iter().enumerate() {
-        if context.progress.interrupted() {
-            interrupted = true;
-            break;
-        }
-        context.progress.advance(done as u64, THREAD_LOCAL.len() as u64);
-        let probe = driven.run(context.plan, context.child);
-        if probe.status == ProbeStatus::Failed {
-            findings.push(Finding {
-                attempt: attempt.id.clone(),
-                text: format!("{}: {}", driven.name, probe.detail),
-                location: location(driven.pattern),
-                ..Finding::default()
-            });
-        }
-        probes.push((driven.pattern, probe));
-    }
+    let Driving { probes, findings, interrupted } = drive(context, &attempt.id, &THREAD_LOCAL, location);
     attempt.patterns = patterns(&probes);
     attempt.safety_properties = vec![
         "A claim that the close did not see is undone; no stream is held after it".to_owned(),

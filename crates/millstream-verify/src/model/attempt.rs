@@ -195,6 +195,21 @@ pub struct Counter {
     pub hits: u64,
     /// True when the attempt claims to drive it: zero hits then make the round incomplete.
     pub claimed: bool,
+    /// True for a step that must never be taken: a hit is a finding.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub forbidden: bool,
+}
+
+impl Counter {
+    /// The hits as a table shows them, with what a zero means.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        match (self.hits, self.forbidden) {
+            (0, true) => "0 (must be 0)".to_owned(),
+            (0, false) => "0 (Not reached)".to_owned(),
+            (hits, _) => hits.to_string(),
+        }
+    }
 }
 
 macro_rules! displayed {

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Finding, RoundResult};
+use super::{Attempt, Counter, Finding, RoundResult};
 
 /// The `schema` of the JSON that this crate writes and reads.
 pub const SCHEMA: &str = "millstream.round/1";
@@ -44,6 +44,9 @@ pub struct Round {
     pub config: Config,
     /// The attempts, in the order they ran.
     pub attempts: Vec<Attempt>,
+    /// Hits of every protocol step in all attempts and their child processes together.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub counters: Vec<Counter>,
     /// What the round does not speak about, one line each.
     pub not_covered: Vec<String>,
     /// The streak that this round ends.

@@ -34,6 +34,9 @@ pub struct Stress {
     pub p50_us: f64,
     /// 99th percentile of it, microseconds.
     pub p99_us: f64,
+    /// The duration that was asked for, seconds; absent for one block.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_seconds: Option<f64>,
     /// Totals over all blocks, this first one included; absent for one block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<Blocks>,

@@ -5,7 +5,7 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::wording::{self, plural, thousands};
 use super::{pictures, result_sentence};
 use crate::console;
-use crate::model::{Attempt, ProbeStatus, Round, RoundResult, SiteStatus, Stress};
+use crate::model::{Attempt, Counter, ProbeStatus, Round, RoundResult, SiteStatus, Stress};
 use crate::streak;
 
 const STYLE: &str = include_str!("page.css");
@@ -125,7 +125,7 @@ fn section(number: usize, attempt: &Attempt, round: &Round) -> Markup {
             (list("Safety properties", &attempt.safety_properties))
             (locks(attempt))
             @if let Some(stress) = &attempt.stress { (stress_part(stress, round)) }
-            (counters(attempt))
+            (counters("Protocol steps driven", &attempt.counters))
         }
     }
 }
@@ -217,19 +217,21 @@ fn stress_part(stress: &Stress, round: &Round) -> Markup {
     }
 }
 
-fn counters(attempt: &Attempt) -> Markup {
-    let rows = attempt.counters.iter().map(|counter| {
-        let hits = match (counter.hits, counter.claimed) {
-            (0, true) => badge("bad", "0, claimed"),
-            (0, false) => badge("off", "Not reached"),
-            (hits, _) => html! { span.number { (thousands(hits)) } },
+fn counters(title: &str, counters: &[Counter]) -> Markup {
+    let rows = counters.iter().map(|counter| {
+        let hits = match (counter.hits, counter.claimed, counter.forbidden) {
+            (0, true, _) => badge("bad", "0, claimed"),
+            (0, _, true) => badge("good", "must be 0"),
+            (0, false, false) => badge("off", "Not reached"),
+            (hits, _, true) => badge("bad", &thousands(hits)),
+            (hits, ..) => html! { span.number { (thousands(hits)) } },
         };
         let claimed = if counter.claimed { "yes" } else { "no" };
         [html! { code { (counter.name) } }, hits, html! { (claimed) }]
     });
     html! {
-        @if !attempt.counters.is_empty() {
-            h3 { "Protocol steps driven" }
+        @if !counters.is_empty() {
+            h3 { (title) }
             (table("Hit counters", ["Protocol step", "Hits", "Claimed"], rows.collect()))
         }
     }
@@ -246,6 +248,9 @@ fn closing(round: &Round) -> Markup {
                 (trend)
                 p.faint { "Operations per second. Disc: clean; square: findings; ring: incomplete." }
             }
+        }
+        @if !round.counters.is_empty() {
+            section.card { (counters("Protocol steps of the round", &round.counters)) }
         }
         section.card { h2 { "Not covered" } ul { @for item in wording::not_covered(round) { li { (item) } } } }
         section.card {

@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::wording::{self, plural, thousands};
-use crate::model::{Attempt, Round, Stress};
+use crate::model::{Attempt, Counter, Round, Stress};
 use crate::streak;
 use crate::{console, date};
 
@@ -37,6 +37,11 @@ fn write_round(out: &mut String, round: &Round) -> fmt::Result {
     writeln!(out, "\n## Verification Attempts")?;
     for (index, attempt) in round.attempts.iter().enumerate() {
         write_attempt(out, index + 1, attempt, round)?;
+    }
+    if !round.counters.is_empty() {
+        writeln!(out, "\n## Protocol Steps\n")?;
+        writeln!(out, "Hits in all attempts together, child processes included:\n")?;
+        write_counters(out, &round.counters)?;
     }
     writeln!(out, "\n## Not Covered\n")?;
     write_list(out, &wording::not_covered(round))?;
@@ -73,17 +78,18 @@ fn write_attempt(out: &mut String, number: usize, attempt: &Attempt, round: &Rou
     }
     if !attempt.counters.is_empty() {
         writeln!(out, "\n**Hit Counters:**")?;
-        let rows = attempt.counters.iter().map(|counter| {
-            let claimed = if counter.claimed { "yes" } else { "no" };
-            let hits = match counter.hits {
-                0 => "0 (Not reached)".to_owned(),
-                hits => thousands(hits),
-            };
-            [counter.name.clone(), hits, claimed.to_owned()]
-        });
-        write_table(out, ["Protocol step", "Hits", "Claimed"], rows)?;
+        write_counters(out, &attempt.counters)?;
     }
     writeln!(out, "\n**Result**: {}", wording::attempt_result(attempt))
+}
+
+fn write_counters(out: &mut String, counters: &[Counter]) -> fmt::Result {
+    let rows = counters.iter().map(|counter| {
+        let claimed = if counter.claimed { "yes" } else { "no" };
+        let hits = if counter.hits > 0 { thousands(counter.hits) } else { counter.shown() };
+        [counter.name.clone(), hits, claimed.to_owned()]
+    });
+    write_table(out, ["Protocol step", "Hits", "Claimed"], rows)
 }
 
 fn write_locks(out: &mut String, attempt: &Attempt) -> fmt::Result {

@@ -1,6 +1,6 @@
 //! Sentences that more than one report prints, derived from the figures of the round.
 
-use crate::model::{Attempt, Probe, ProbeStatus, Round, RoundResult, SiteStatus};
+use crate::model::{Attempt, Counter, Probe, ProbeStatus, Round, RoundResult, SiteStatus};
 
 /// The text after `Result`: `CLEAN - No bugs found after 3 rigorous verification attempts`.
 pub fn result_sentence(round: &Round) -> String {
@@ -89,7 +89,9 @@ pub(super) fn attempt_detail(attempt: &Attempt) -> String {
 /// What the round does not speak about: what it was told, and what its own tables show as not reached.
 pub(super) fn not_covered(round: &Round) -> Vec<String> {
     let mut items = round.not_covered.clone();
-    for item in round.attempts.iter().flat_map(unreached) {
+    let idle = steps(round).into_iter().filter(|counter| counter.hits == 0 && !counter.forbidden);
+    let idle = idle.map(|counter| format!("not reached: {}", counter.name));
+    for item in round.attempts.iter().flat_map(unreached).chain(idle) {
         if !items.contains(&item) {
             items.push(item);
         }
@@ -97,7 +99,15 @@ pub(super) fn not_covered(round: &Round) -> Vec<String> {
     items
 }
 
-/// Patterns, probes, call sites and counters of an attempt that nothing drove in this round.
+/// The protocol steps of the round: those counted over all attempts, or in rounds without them those of each attempt.
+pub(super) fn steps(round: &Round) -> Vec<&Counter> {
+    match round.counters.as_slice() {
+        [] => round.attempts.iter().flat_map(|attempt| &attempt.counters).collect(),
+        counters => counters.iter().collect(),
+    }
+}
+
+/// Patterns, probes and call sites of an attempt that nothing drove in this round.
 fn unreached(attempt: &Attempt) -> Vec<String> {
     let mut items = Vec::new();
     for pattern in &attempt.patterns {
@@ -110,8 +120,6 @@ fn unreached(attempt: &Attempt) -> Vec<String> {
     }
     let sites = attempt.sites.iter().filter(|site| site.status == SiteStatus::NotReached);
     items.extend(sites.map(|site| format!("not reached: {} at {}", site.pattern, site.location)));
-    let idle = attempt.counters.iter().filter(|counter| counter.hits == 0);
-    items.extend(idle.map(|counter| format!("not reached: {}", counter.name)));
     items
 }
 
@@ -144,10 +152,10 @@ pub(super) fn conclusion(attempt: &Attempt) -> (String, String) {
     (label.to_owned(), text)
 }
 
-/// `churn x200`, with what went wrong.
+/// `churn x200: passed`, with what was measured or what went wrong.
 pub(super) fn probe(probe: &Probe) -> String {
     let mut text = format!("{} x{}: {}", probe.name, probe.runs, probe.status);
-    if probe.status != ProbeStatus::Passed && !probe.detail.is_empty() {
+    if !probe.detail.is_empty() {
         text.push_str(&format!(" ({})", probe.detail));
     }
     text

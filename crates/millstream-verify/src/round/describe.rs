@@ -4,6 +4,7 @@ use std::fs;
 use std::thread;
 
 use super::{Ground, Request, device_name};
+use crate::attempts::ATTEMPTS;
 use crate::date;
 use crate::model::{Attempt, Config, ConsecutiveClean, DeviceInfo, Machine, Round, RoundResult, SCHEMA, SiteStatus};
 use crate::plan::Plan;
@@ -35,6 +36,7 @@ pub(super) fn blank(ground: &Ground, plan: &Plan, n: u64) -> Round {
         },
         config: config(plan),
         attempts: Vec::new(),
+        counters: Vec::new(),
         not_covered: Vec::new(),
         consecutive_clean: ConsecutiveClean::default(),
         ledger: None,
@@ -62,11 +64,19 @@ pub(super) fn replay_command(request: &Request, stem: &str) -> String {
 pub(super) fn not_covered(attempts: &[Attempt]) -> Vec<String> {
     let mut items = vec!["driver and vendor libraries".to_owned(), "other processes".to_owned()];
     items.extend(dependencies(INVENTORY));
+    items.extend(not_run(attempts));
     for attempt in attempts {
         let sites = attempt.sites.iter().filter(|site| site.status == SiteStatus::NotReached);
         items.extend(sites.map(|site| format!("not reached: {} at {}", site.pattern, site.location)));
     }
     items
+}
+
+/// One line for the attempts that this round left out; none when it ran all of them.
+fn not_run(attempts: &[Attempt]) -> Option<String> {
+    let ran = |id: &str| attempts.iter().any(|attempt| attempt.id == id);
+    let left: Vec<&str> = ATTEMPTS.iter().map(|entry| entry.id).filter(|id| !ran(id)).collect();
+    (!left.is_empty()).then(|| format!("attempts not run (`--all` runs them): {}", left.join(", ")))
 }
 
 /// One line for the thread-locals of each dependency, or one for all where no inventory is packaged.
@@ -134,6 +144,16 @@ mod tests {
         let text = r#"{"dependencies":[{"name":"parking_lot_core 0.9.12","thread_locals":2}]}"#;
         assert_eq!(dependencies(text), ["thread-locals of dependencies: parking_lot_core 0.9.12 (2)"]);
         assert_eq!(dependencies(""), ["thread-locals of dependencies"]);
+    }
+
+    #[test]
+    fn attempts_that_a_round_left_out_are_named() {
+        let of = |ids: &[&str]| -> Vec<Attempt> { ids.iter().map(|id| Attempt::new(id, "A")).collect() };
+        let line = not_run(&of(&["thread_local", "lock_order", "extended_stress"])).unwrap();
+        assert!(line.ends_with("simulated_schedules, faults") || line.contains("memory"), "{line}");
+        assert!(!line.contains("lock_order"), "{line}");
+        let all: Vec<&str> = ATTEMPTS.iter().map(|entry| entry.id).collect();
+        assert_eq!(not_run(&of(&all)), None);
     }
 
     #[test]

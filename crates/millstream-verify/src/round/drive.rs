@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
+use millstream::evidence::Step;
+
 use super::panics;
+use crate::attempts::tally::Tally;
 use crate::attempts::{Context, Entry, Outcome};
-use crate::model::{Attempt, Finding, Note, RoundResult};
+use crate::model::{Attempt, Counter, Finding, Note, RoundResult};
 
 /// What the attempts of a round gave.
 #[derive(Debug, Default)]
@@ -12,12 +15,15 @@ pub(super) struct Driven {
     pub(super) attempts: Vec<Attempt>,
     pub(super) findings: Vec<Finding>,
     pub(super) notes: Vec<Note>,
+    /// Protocol steps of all attempts together.
+    pub(super) counters: Vec<Counter>,
     pub(super) interrupted: bool,
 }
 
 /// Runs `entries` in order. What the user's ^C cut short says nothing: its findings become a note.
 pub(super) fn drive(entries: &[&Entry], context: &Context<'_>) -> Driven {
     let mut driven = Driven::default();
+    let before = Tally::now();
     for (index, entry) in entries.iter().enumerate() {
         if context.progress.interrupted() {
             driven.interrupted = true;
@@ -37,6 +43,11 @@ pub(super) fn drive(entries: &[&Entry], context: &Context<'_>) -> Driven {
     for (index, finding) in driven.findings.iter_mut().enumerate() {
         finding.id = format!("F{}", index + 1);
     }
+    let claimed = |step: Step| {
+        let mut rows = driven.attempts.iter().flat_map(|attempt| &attempt.counters);
+        rows.any(|counter| counter.claimed && counter.name == step.name())
+    };
+    driven.counters = Tally::now().since(&before).counters(claimed);
     driven
 }
 
@@ -49,6 +60,7 @@ pub(super) fn skipped(entry: &Entry, reason: &str) -> Attempt {
 
 fn one(entry: &Entry, context: &Context<'_>) -> Outcome {
     let begun = Instant::now();
+    let before = Tally::now();
     let mut outcome = panics::caught(|| (entry.run)(context)).unwrap_or_else(|panic| {
         let mut attempt = Attempt::new(entry.id, entry.title);
         attempt.summary = "The attempt panicked.".to_owned();
@@ -56,6 +68,11 @@ fn one(entry: &Entry, context: &Context<'_>) -> Outcome {
         let finding = Finding { text: format!("the attempt panicked: {panic}"), ..Finding::default() };
         Outcome { attempt, findings: vec![finding] }
     });
+    let tally = Tally::now().since(&before);
+    outcome.findings.extend(tally.findings(entry.id));
+    if outcome.attempt.counters.is_empty() {
+        outcome.attempt.counters = tally.of_attempt(entry);
+    }
     settle(entry, &mut outcome);
     outcome
 }
@@ -101,16 +118,21 @@ mod tests {
         Outcome { attempt, findings: Vec::new() }
     }
 
-    const CLEAN: Entry = Entry { id: "clean", title: "A", default: true, run: |_| clean("clean") };
-    const PANICS: Entry = Entry { id: "panics", title: "A", default: true, run: |_| panic!("on purpose") };
-    const IDLE: Entry = Entry {
-        id: "idle",
+    const CLEAN: Entry = Entry { id: "clean", title: "A", default: true, claims: &[], run: |_| clean("clean") };
+    const PANICS: Entry = Entry { id: "panics", title: "A", default: true, claims: &[], run: |_| panic!("on purpose") };
+    const IDLE: Entry =
+        Entry { id: "idle", title: "A", default: true, claims: &[Step::WaitInserted], run: |_| clean("idle") };
+    const BUSY: Entry = Entry {
+        id: "busy",
         title: "A",
         default: true,
+        claims: &[Step::OutOfMemory],
         run: |_| {
-            let mut outcome = clean("idle");
-            outcome.attempt.counters = vec![Counter { name: "wait_inserted".to_owned(), hits: 0, claimed: true }];
-            outcome
+            let device =
+                millstream::cpu::open_with(millstream::cpu::CpuOptions::inline(), |o| o.budget_bytes = 1 << 20);
+            let refused = device.map(|device| millstream::Tensor::zeros(&device, &[1 << 20]).is_err());
+            assert!(refused.unwrap());
+            clean("busy")
         },
     };
 
@@ -135,6 +157,16 @@ mod tests {
         let driven = run(&[&IDLE], &Silent);
         let expected = RoundResult::Incomplete("counter at zero: wait_inserted".to_owned());
         assert_eq!(driven.attempts[0].result, expected);
+    }
+
+    #[test]
+    fn what_a_device_of_an_attempt_counted_is_the_attempts_and_the_rounds() {
+        let driven = run(&[&BUSY], &Silent);
+        assert_eq!(driven.attempts[0].result, RoundResult::Clean);
+        let row = |counters: &[Counter]| counters.iter().find(|c| c.name == "out_of_memory").cloned().unwrap();
+        let (of_attempt, of_round) = (row(&driven.attempts[0].counters), row(&driven.counters));
+        assert!(of_attempt.claimed && of_round.claimed && of_attempt.hits > 0 && of_round.hits >= of_attempt.hits);
+        assert_eq!(driven.counters.len(), Step::ALL.len(), "a step that nobody took has its row too");
     }
 
     #[test]

@@ -89,12 +89,12 @@ pub(super) fn execute(
     let driven = drive::drive(entries, &Context { plan, progress, child: &request.child });
     let calibration = Calibration { before_s, after_s: calibrate::seconds() };
     round.result = judge::judge(&driven, circumstances);
-    let Driven { attempts, mut findings, notes, interrupted } = driven;
+    let Driven { attempts, mut findings, notes, counters, interrupted } = driven;
     for finding in findings.iter_mut().filter(|finding| finding.replay.is_empty()) {
         finding.replay = format!("{} --attempt {}", round.replay, finding.attempt);
     }
     round.not_covered = describe::not_covered(&attempts);
-    (round.attempts, round.findings, round.notes) = (attempts, findings, notes);
+    (round.attempts, round.findings, round.notes, round.counters) = (attempts, findings, notes, counters);
     let earlier = history::earlier_rounds(&request.out, round);
     round.notes.extend(history::regressions(&earlier, round, calibration));
     round.history = history::points(&earlier, round);

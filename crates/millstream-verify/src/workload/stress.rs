@@ -1,7 +1,7 @@
 //! Blocks until the time is over, and the figures of them all.
 
 use std::fmt::Write as _;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use millstream::Device;
 use sha2::{Digest, Sha256};
@@ -23,8 +23,8 @@ pub enum Variant {
 const SAMPLE_US: f64 = 4_000.0;
 const SAMPLE_SPANS: usize = 400;
 
-/// Runs blocks on `device` until the plan's duration is over (one block when it is zero). The comparison with the sequential run is outside the timing.
-/// An operation that fails is counted, not returned.
+/// Runs as many whole blocks on `device` as fit into the plan's duration, and one in any case: a block is never cut, so one that takes longer than the duration is the only
+/// one. The comparison with the sequential run is outside the timing. An operation that fails is counted, not returned.
 pub fn stress(device: &Device, plan: &Plan, variant: Variant, progress: &dyn Progress) -> Stress {
     let mut figures: Option<Stress> = None;
     let mut blocks = Blocks::default();
@@ -48,8 +48,8 @@ pub fn stress(device: &Device, plan: &Plan, variant: Variant, progress: &dyn Pro
         if figures.is_none() {
             figures = Some(first(plan, &done, errors, compared, mismatches, timeline));
         }
-        let over = blocks.seconds >= plan.duration.as_secs_f64() || errors > 0 || begun.elapsed() > plan.duration * 12;
-        if over || progress.interrupted() {
+        let over = errors > 0 || begun.elapsed() > plan.duration * 12;
+        if over || !another_fits(&blocks, plan.duration) || progress.interrupted() {
             break;
         }
     }
@@ -58,6 +58,12 @@ pub fn stress(device: &Device, plan: &Plan, variant: Variant, progress: &dyn Pro
         figures.blocks = Some(blocks);
     }
     figures
+}
+
+/// Whether a block of the length of those before it ends within `duration`.
+fn another_fits(blocks: &Blocks, duration: Duration) -> bool {
+    let one = blocks.seconds / blocks.count.max(1) as f64;
+    blocks.seconds + one <= duration.as_secs_f64()
 }
 
 fn operations(done: &Done) -> u64 {
@@ -116,6 +122,7 @@ fn first(plan: &Plan, done: &Done, errors: u64, compared: u64, mismatches: u64, 
         max_concurrent: done.max_concurrent,
         p50_us: micros(50),
         p99_us: micros(99),
+        asked_seconds: (!plan.duration.is_zero()).then_some(plan.duration.as_secs_f64()),
         latency: Latency::of_nanoseconds(&samples),
         timeline,
         ..Stress::default()
@@ -175,4 +182,18 @@ fn timeline(device: &Device) -> Timeline {
         });
     }
     timeline
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_block_is_begun_that_would_end_after_the_duration() {
+        let blocks = |count, seconds| Blocks { count, seconds, ..Blocks::default() };
+        let five = Duration::from_secs(5);
+        assert!(another_fits(&blocks(1, 1.0), five) && another_fits(&blocks(4, 4.0), five));
+        assert!(!another_fits(&blocks(4, 4.1), five), "a fifth would end at 5.1 s");
+        assert!(!another_fits(&blocks(1, 800.0), five) && !another_fits(&blocks(1, 0.1), Duration::ZERO));
+    }
 }

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use millstream::evidence::{self, Step};
+use millstream::evidence::Step;
 use millstream::{Device, Error, Generator, RuntimeError, Tensor};
 
 use super::{Verdict, opened, text, work, zero};
+use crate::attempts::{fork, shutdown, tally};
 use crate::plan::{DeviceName, Plan};
 
 /// What a child that saw nothing wrong prints last.
@@ -26,18 +27,18 @@ pub struct Child {
 }
 
 impl Child {
-    /// Runs one probe in a child. A crash, a hang, or an exit without its word is the verdict.
-    pub fn run(&self, name: &str, plan: &Plan) -> Verdict {
+    /// Runs one probe in a child. A crash, a hang, or an exit without its word is the verdict. What the child counted is added to this process's tally.
+    pub fn run(&self, name: &str, plan: &Plan, run: u64) -> Verdict {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
-            .args([name, &plan.device.to_string(), &plan.seed.to_string()])
+            .args([name, &plan.device.to_string(), &plan.seed.to_string(), &run.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .map_err(|error| format!("the child process could not be started: {error}"))?;
         let begun = Instant::now();
-        // The output of a probe is a line: it fits the pipe, so that waiting before reading is safe.
+        // The output of a probe is two lines: it fits the pipe, so that waiting before reading is safe.
         let status = loop {
             match child.try_wait() {
                 Ok(Some(status)) => break status,
@@ -54,6 +55,7 @@ impl Child {
         if let Some(mut pipe) = child.stdout.take() {
             let _ = std::io::Read::read_to_string(&mut pipe, &mut output);
         }
+        tally::add_child(&output);
         let word = output.lines().last().unwrap_or("");
         match (status.success(), word) {
             (true, FINE) => Ok(()),
@@ -64,21 +66,24 @@ impl Child {
     }
 }
 
-/// The child's side: runs the probe `name` with its arguments (device, seed) and returns the exit code.
+/// The child's side: runs the probe `name` with its arguments (device, seed, number of the run) and returns the exit code.
 #[must_use]
 pub fn run_child(name: &str, arguments: &[String]) -> i32 {
     let verdict = (|| {
         let device: DeviceName = arguments.first().map_or("cpu", String::as_str).parse()?;
-        let seed: u64 = arguments.get(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let number = |at: usize| arguments.get(at).and_then(|s| s.parse::<u64>().ok()).unwrap_or(0);
+        let (seed, run) = (number(1), number(2));
         match name {
-            "forked-child" => forked_child(&device, seed),
             "user-thread-local" => user_thread_local(&device, seed),
             "use-in-destructor" => use_in_destructor(&device, seed),
             "panic-in-flush" => panic_in_flush(&device, seed),
             "no-shutdown" => no_shutdown(&device, seed),
-            _ => Err(format!("there is no probe {name:?}")),
+            _ => shutdown::in_child(name, &device, seed, run)
+                .or_else(|| fork::in_child(name, &device, seed, run))
+                .unwrap_or_else(|| Err(format!("there is no probe {name:?}"))),
         }
     })();
+    println!("{}", tally::line());
     match verdict {
         Ok(()) => {
             println!("{FINE}");
@@ -89,31 +94,6 @@ pub fn run_child(name: &str, arguments: &[String]) -> i32 {
             1
         }
     }
-}
-
-/// A forked child gets the typed error from every call, its drops do nothing, and the parent goes on.
-fn forked_child(name: &DeviceName, seed: u64) -> Verdict {
-    let device = opened(name, seed, 4)?;
-    let tensor = work(&device, 1).map_err(text)?;
-    let before = tensor.item().map_err(text)?;
-    let refused = |what: Result<(), Error>| matches!(what, Err(Error::Runtime(RuntimeError::ForkedChild)));
-    let answer = evidence::in_forked_child(|| {
-        let calls = [
-            refused(Tensor::zeros(&device, &[4]).map(drop)),
-            refused(tensor.add(&tensor).map(drop)),
-            refused(tensor.item().map(drop)),
-            refused(device.synchronize().map_err(Error::from)),
-        ];
-        drop(tensor.clone());
-        calls.iter().enumerate().filter(|(_, refused)| !**refused).map(|(i, _)| 1u8 << i).sum()
-    });
-    match answer {
-        Some(0) => {}
-        Some(calls) => return Err(format!("calls not refused in the child, as bits: {calls:04b}")),
-        None => return Err("the forked child was killed".to_owned()),
-    }
-    let after = work(&device, 1).and_then(|sum| sum.item()).map_err(text)?;
-    if after.to_bits() == before.to_bits() { Ok(()) } else { Err("the parent computes other values now".to_owned()) }
 }
 
 /// Uses the device when it is dropped, in the destructor of a user's thread-local.

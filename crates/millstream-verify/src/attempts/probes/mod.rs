@@ -18,7 +18,8 @@ use std::time::Instant;
 
 use millstream::{Device, Generator, Tensor};
 
-use crate::model::{Probe, ProbeStatus};
+use super::Context;
+use crate::model::{Finding, Probe, ProbeStatus};
 use crate::open;
 use crate::plan::{DeviceName, Plan};
 
@@ -41,6 +42,8 @@ pub struct Driven {
 pub enum What {
     /// In this process, on a device opened for it.
     Here(fn(&Plan, u64) -> Verdict),
+    /// The same with a figure to show: that of the last run stands in the report.
+    Measured(fn(&Plan, u64) -> Result<String, String>),
     /// In a process of its own, by this name.
     Child(&'static str),
 }
@@ -159,22 +162,29 @@ pub const THREAD_LOCAL: [Driven; 19] = [
 ];
 
 impl Driven {
-    /// Runs it as often as it says.
+    /// Runs it as often as it says, or until the user stops it.
     #[must_use]
-    pub fn run(&self, plan: &Plan, child: &Child) -> Probe {
+    pub fn run(&self, plan: &Plan, child: &Child, interrupted: &dyn Fn() -> bool) -> Probe {
         let begun = Instant::now();
         let mut probe = Probe::passed(self.name, 0);
         probe.child_process = matches!(self.what, What::Child(_));
         for run in 0..self.runs {
+            if interrupted() {
+                break;
+            }
             let verdict = match self.what {
-                What::Here(f) => guarded(|| f(plan, run)),
-                What::Child(name) => child.run(name, plan),
+                What::Here(f) => guarded(|| f(plan, run)).map(|()| String::new()),
+                What::Measured(f) => guarded(|| f(plan, run)),
+                What::Child(name) => child.run(name, plan, run).map(|()| String::new()),
             };
             probe.runs += 1;
-            if let Err(detail) = verdict {
-                probe.status = ProbeStatus::Failed;
-                probe.detail = format!("run {}: {detail}", run + 1);
-                break;
+            match verdict {
+                Ok(figures) => probe.detail = figures,
+                Err(detail) => {
+                    probe.status = ProbeStatus::Failed;
+                    probe.detail = format!("run {}: {detail}", run + 1);
+                    break;
+                }
             }
         }
         probe.seconds = Some(begun.elapsed().as_secs_f64());
@@ -182,8 +192,42 @@ impl Driven {
     }
 }
 
+/// What a list of probes gave.
+#[derive(Default)]
+pub(super) struct Driving {
+    /// Each with its pattern.
+    pub(super) probes: Vec<(&'static str, Probe)>,
+    /// One for each probe that failed.
+    pub(super) findings: Vec<Finding>,
+    /// Whether the user stopped it.
+    pub(super) interrupted: bool,
+}
+
+/// Runs `list` for the attempt `id`; `place` says where a pattern stands in the sources.
+pub(super) fn drive(context: &Context<'_>, id: &str, list: &[Driven], place: impl Fn(&str) -> String) -> Driving {
+    let mut driving = Driving::default();
+    for (done, driven) in list.iter().enumerate() {
+        if context.progress.interrupted() {
+            break;
+        }
+        context.progress.advance(done as u64, list.len() as u64);
+        let probe = driven.run(context.plan, context.child, &|| context.progress.interrupted());
+        if probe.status == ProbeStatus::Failed {
+            driving.findings.push(Finding {
+                attempt: id.to_owned(),
+                text: format!("{}: {}", driven.name, probe.detail),
+                location: place(driven.pattern),
+                ..Finding::default()
+            });
+        }
+        driving.probes.push((driven.pattern, probe));
+    }
+    driving.interrupted = context.progress.interrupted();
+    driving
+}
+
 /// A panic inside a probe is what it found.
-fn guarded(f: impl FnOnce() -> Verdict) -> Verdict {
+fn guarded<T>(f: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         Err(format!("panicked: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("no message")))
@@ -191,19 +235,24 @@ fn guarded(f: impl FnOnce() -> Verdict) -> Verdict {
 }
 
 /// The plan's device with asynchronous streams where it has them: what has work in flight shows more.
-fn queued(plan: &Plan) -> DeviceName {
-    match &plan.device {
+pub(super) fn queued(plan: &Plan) -> DeviceName {
+    queued_name(&plan.device)
+}
+
+/// The same for a name.
+pub(super) fn queued_name(name: &DeviceName) -> DeviceName {
+    match name {
         DeviceName::Cpu => DeviceName::CpuQueued,
         other => other.clone(),
     }
 }
 
-fn opened(name: &DeviceName, seed: u64, streams: usize) -> Result<Device, String> {
+pub(super) fn opened(name: &DeviceName, seed: u64, streams: usize) -> Result<Device, String> {
     open::open(name, seed, |options| options.streams = streams).map_err(|absent| absent.to_string())
 }
 
 /// A small product and its sum: the work of a probe. The value depends on `key` alone.
-fn work(device: &Device, key: u64) -> millstream::Result<Tensor> {
+pub(super) fn work(device: &Device, key: u64) -> millstream::Result<Tensor> {
     let mut generator = Generator::new(0x9e3).split(key);
     let a = Tensor::randn(device, &[16, 16], &mut generator)?;
     let b = Tensor::randn(device, &[16, 16], &mut generator)?;
@@ -211,19 +260,19 @@ fn work(device: &Device, key: u64) -> millstream::Result<Tensor> {
 }
 
 /// `found` must be zero.
-fn zero(what: &str, found: impl Into<u64>) -> Verdict {
+pub(super) fn zero(what: &str, found: impl Into<u64>) -> Verdict {
     match found.into() {
         0 => Ok(()),
         found => Err(format!("{what}: {found}, must be 0")),
     }
 }
 
-fn text(error: impl std::fmt::Display) -> String {
+pub(super) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
 /// Starts `count` threads of `body` and waits for them with their destructors. A panic or an error is the verdict.
-fn threads(count: usize, body: impl Fn(usize) -> Verdict + Send + Clone + 'static) -> Verdict {
+pub(super) fn threads(count: usize, body: impl Fn(usize) -> Verdict + Send + Clone + 'static) -> Verdict {
     let handles: Vec<_> = (0..count)
         .map(|i| {
             let body = body.clone();

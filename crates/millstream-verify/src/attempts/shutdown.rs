@@ -1,0 +1,225 @@
+//! A further attempt: the end of a device and of a process, a hundred times each in child processes.
+//!
+//! A child that hangs is killed and is a finding; so is one that crashes after its last word, in what the system runs at exit.
+
+use std::time::Duration;
+
+use millstream::evidence::Step;
+use millstream::{Device, Error, Kernel, RuntimeError, Tensor};
+use millstream_sync::Arc;
+
+use super::probes::{Driven, Verdict, What, opened, text, work, zero};
+use super::sheet::{Row, Sheet};
+use super::stage::{LONG, Steps};
+use crate::plan::DeviceName;
+
+/// Steps that the attempt claims to drive.
+pub const CLAIMS: [Step; 3] = [Step::FlushRefused, Step::LeaseReturned, Step::HostWait];
+
+const EXIT: &str = "Process exit";
+const CLOSE: &str = "Shutdown";
+const AFTER: &str = "After the end";
+
+/// The attempt.
+pub static SHEET: Sheet = Sheet {
+    id: "shutdown",
+    title: "Shutdown",
+    methods: &[
+        "Child processes that end while their threads work and the device has work in flight",
+        "A shutdown against eight working threads, a little later from run to run; a second one at the same time",
+        "Buffers, streams and events that outlive the shutdown, dropped by threads that come after it",
+    ],
+    rows: &[
+        Row {
+            pattern: EXIT,
+            place: ("crates/millstream-runtime/src/thread_state.rs", "impl Drop for ThreadState"),
+            mechanism: "nothing waits for the device at exit; destructors cannot panic",
+        },
+        Row {
+            pattern: CLOSE,
+            place: ("crates/millstream-runtime/src/shutdown.rs", "fn close("),
+            mechanism: "refuse, wait for submissions and flushes, drain, collect, release: in that order",
+        },
+        Row {
+            pattern: AFTER,
+            place: ("crates/millstream-runtime/src/shutdown.rs", "fn release_rest"),
+            mechanism: "memory of live buffers stays until they drop; what comes late finds the gate closed",
+        },
+    ],
+    probes: &[
+        Driven {
+            pattern: EXIT,
+            name: "with work in flight and threads at work",
+            runs: 100,
+            what: What::Child("exit-in-flight"),
+        },
+        Driven {
+            pattern: CLOSE,
+            name: "against working threads",
+            runs: 100,
+            what: What::Child("shutdown-against-work"),
+        },
+        Driven {
+            pattern: AFTER,
+            name: "live buffers and late threads",
+            runs: 100,
+            what: What::Child("shutdown-live-buffers"),
+        },
+    ],
+    properties: &[
+        "No process hung or crashed at its end",
+        "Every thread at work was told by a typed error; no flush, lease or byte was left behind",
+        "Buffers that outlived the shutdown kept their memory, were counted, and went home when they dropped",
+    ],
+};
+
+/// The child's side. `None`: no probe of this attempt.
+pub(super) fn in_child(name: &str, device: &DeviceName, seed: u64, run: u64) -> Option<Verdict> {
+    Some(match name {
+        "exit-in-flight" => exit_in_flight(device, seed, run),
+        "shutdown-against-work" => against_work(device, seed, run),
+        "shutdown-live-buffers" => live_buffers(device, seed, run),
+        _ => return None,
+    })
+}
+
+/// Asynchronous and inline in turn, where the device has both.
+fn mode(name: &DeviceName, run: u64) -> DeviceName {
+    match (name, run % 2) {
+        (DeviceName::Cpu, 1) => DeviceName::CpuQueued,
+        (name, _) => name.clone(),
+    }
+}
+
+/// Works until it is told that the device is closed. Errors: any other error, in words.
+fn work_until_closed(device: &Device, thread: u64) -> Verdict {
+    for round in 0.. {
+        let step = work(device, thread * 100_000 + round).and_then(|sum| sum.item());
+        match step {
+            Ok(_) => {}
+            Err(Error::Runtime(RuntimeError::Closed)) => return Ok(()),
+            Err(error) => return Err(format!("thread {thread}, round {round}: {error}")),
+        }
+    }
+    Ok(())
+}
+
+/// Main returns while four threads work, long work is in flight and nothing was shut down. What comes after is the system's: static destructors, exit hooks, other
+/// threads that are cut off anywhere.
+fn exit_in_flight(name: &DeviceName, seed: u64, run: u64) -> Verdict {
+    let device = opened(&mode(name, run), seed ^ run, 4)?;
+    let steps = Arc::new(Steps::default());
+    for thread in 0..4 {
+        let (device, steps) = (device.clone(), steps.clone());
+        // Not joined: it is at work when the process ends.
+        std::thread::spawn(move || {
+            for round in 0.. {
+                let _ = work(&device, thread * 1_000 + round).and_then(|sum| sum.item());
+                steps.advance();
+            }
+        });
+    }
+    steps.wait_for((run % 10) as u32)?;
+    let kept = work(&device, 7).map_err(text)?;
+    if mode(name, run) != DeviceName::Cpu {
+        device.enqueue(Kernel::Spin { micros: 3_000 }).map_err(text)?;
+    }
+    let after = kept.add(&kept).map_err(text)?;
+    if run.is_multiple_of(3) {
+        drop(device);
+    }
+    // Half of the runs leave tensors to a thread that never ends, half drop them here.
+    if run % 4 < 2 {
+        std::thread::spawn(move || {
+            let _kept = (kept, after);
+            std::thread::sleep(LONG);
+        });
+    }
+    Ok(())
+}
+
+/// Eight threads work; two threads shut down at one moment; everybody is told, nothing is left.
+fn against_work(name: &DeviceName, seed: u64, run: u64) -> Verdict {
+    const THREADS: u64 = 8;
+    let device = opened(&mode(name, run), seed ^ run, 6)?;
+    let steps = Arc::new(Steps::default());
+    let workers: Vec<_> = (0..THREADS)
+        .map(|thread| {
+            let (device, steps) = (device.clone(), steps.clone());
+            std::thread::spawn(move || {
+                let _ = work(&device, thread);
+                steps.advance();
+                work_until_closed(&device, thread)
+            })
+        })
+        .collect();
+    steps.wait_for((run % (THREADS + 1)) as u32)?;
+    std::thread::sleep(Duration::from_micros(run * 17 % 1_000));
+    let second = {
+        let device = device.clone();
+        std::thread::spawn(move || device.shutdown(LONG))
+    };
+    let report = device.shutdown(LONG);
+    let other = second.join().map_err(|_| "the second shutdown panicked".to_owned())?;
+    for worker in workers {
+        worker.join().map_err(|_| "a worker panicked".to_owned())??;
+    }
+    if !report.complete || report != other {
+        return Err(format!("two shutdowns at one moment say {report:?} and {other:?}"));
+    }
+    zero("flushes in progress", u64::from(device.flushes_in_progress()))?;
+    zero("streams claimed", device.leases() as u64)?;
+    zero("bytes stranded", report.stranded_bytes as u64)?;
+    zero("live bytes after everybody has left", device.memory_stats().live_bytes as u64)?;
+    match device.synchronize() {
+        Err(RuntimeError::Closed) => Ok(()),
+        other => Err(format!("a closed device answers {other:?}")),
+    }
+}
+
+/// Tensors, a stream and an event outlive the shutdown; threads that worked before come by after it.
+fn live_buffers(name: &DeviceName, seed: u64, run: u64) -> Verdict {
+    let device = opened(&mode(name, run), seed ^ run, 6)?;
+    let steps = Arc::new(Steps::default());
+    let late: Vec<_> = (0..4u64)
+        .map(|thread| {
+            let (device, steps) = (device.clone(), steps.clone());
+            std::thread::spawn(move || -> Verdict {
+                let kept: Vec<Tensor> =
+                    (0..4).map(|i| work(&device, thread * 10 + i)).collect::<Result<_, _>>().map_err(text)?;
+                let gone = work(&device, 99).map_err(text)?;
+                gone.item().map_err(text)?;
+                drop(gone);
+                steps.advance();
+                steps.wait_for(5)?;
+                match kept[0].item() {
+                    Err(Error::Runtime(RuntimeError::Closed)) => Ok(()),
+                    other => Err(format!("a read after the end gave {other:?}")),
+                }
+            })
+        })
+        .collect();
+    steps.wait_for(4)?;
+    let mine = work(&device, 1).map_err(text)?;
+    let stream = device.acquire_stream().map_err(text)?;
+    let event = millstream::Event::new(&device, run.is_multiple_of(2));
+    event.record().map_err(text)?;
+    let live = device.memory_stats().live_bytes;
+    let report = device.shutdown(LONG);
+    if !report.complete || report.live_bytes != live || live == 0 {
+        return Err(format!("{live} bytes were live before the shutdown: {report:?}"));
+    }
+    zero("bytes stranded", report.stranded_bytes as u64)?;
+    if report.reserved_bytes_left < live {
+        return Err(format!("{live} bytes are live and {} were kept", report.reserved_bytes_left));
+    }
+    steps.advance();
+    for thread in late {
+        thread.join().map_err(|_| "a late thread panicked".to_owned())??;
+    }
+    drop((stream, event));
+    drop(mine);
+    zero("live bytes after the last drop", device.memory_stats().live_bytes as u64)?;
+    zero("streams claimed", device.leases() as u64)?;
+    zero("blocks put into a closed pool", device.evidence().count(Step::PutAfterClose))
+}
