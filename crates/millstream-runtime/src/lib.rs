@@ -23,7 +23,10 @@ mod thread_state;
 pub use device::{Device, DeviceOptions, Health};
 pub use error::{Error, Result};
 pub use event::{Event, EventState};
-pub use memory::{Buffer, Ladder, MemoryStats, Reclaimer, Rung};
+pub use memory::{
+    BlockSnapshot, BlockState, Buffer, Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung,
+    SegmentSnapshot, StagingSnapshot,
+};
 pub use profile::{Arrow, Span, Trace};
 pub use shutdown::ShutdownReport;
 pub use stamp::Stamp;

@@ -31,7 +31,8 @@ pub use millstream_hal::{
     Backend, BinaryOp, DType, DeviceInfo, Kernel, Layout, PhiloxKey, ReduceOp, Scalar, UnaryOp, Views,
 };
 pub use millstream_runtime::{
-    Arrow, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState, Health, Ladder, MemoryStats,
-    Reclaimer, Rung, ShutdownReport, Span, Stamp, Stream, StreamGuard, StreamPolicy, Trace, evidence,
+    Arrow, BlockSnapshot, BlockState, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState, Health,
+    Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung, SegmentSnapshot, ShutdownReport,
+    Span, StagingSnapshot, Stamp, Stream, StreamGuard, StreamPolicy, Trace, evidence,
 };
 pub use millstream_tensor::{Error, Generator, Result, Tensor, read_all};

@@ -8,7 +8,7 @@ use millstream_sync::lock::try_enter;
 
 use super::Device;
 use crate::error::{Error, Result};
-use crate::memory::{Buffer, MemoryStats, Reclaimer};
+use crate::memory::{Buffer, MemorySnapshot, MemoryStats, Reclaimer};
 
 impl Device {
     /// Figures of the memory. Short locks, no driver call. Zeros in a forked child, where a lock may be held by a thread that is not there.
@@ -24,6 +24,22 @@ impl Device {
     /// Peaks of [`Device::memory_stats`] count from here on. Short locks, no driver call.
     pub fn reset_peaks(&self) {
         let _ = try_enter(|held| self.shared().reset_peaks(held));
+    }
+
+    /// Every segment and block with its state, what is imported and staged, and what the history has. Short locks, no driver call. Errors: `Reentered`, `ForkedChild`.
+    pub fn memory_snapshot(&self) -> Result<MemorySnapshot> {
+        self.shared().check_process()?;
+        try_enter(|held| self.shared().memory_snapshot(held)).ok_or(Error::Reentered)
+    }
+
+    /// Keeps the last `entries` allocations, frees and segments for [`Device::memory_snapshot`], from now on. The number is that of the first call. Costs a clock reading for each.
+    pub fn start_memory_history(&self, entries: usize) {
+        self.shared().memory.history.start(entries);
+    }
+
+    /// Notes nothing any more; what is kept stays.
+    pub fn stop_memory_history(&self) {
+        self.shared().memory.history.stop();
     }
 
     /// Gives memory back to the device: idle threads' caches, inboxes, empty segments, staging memory at rest. Returns the bytes of segments released, in a forked child none. May call the driver.

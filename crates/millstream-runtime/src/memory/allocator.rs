@@ -2,12 +2,14 @@
 //!
 //! **Locks** none here; see `climb`. Reclaimers are called with nothing held.
 
+use millstream_hal::DevicePtr;
 use millstream_sync::Arc;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::{Held, try_enter};
 use millstream_sync::seeded::{self, Bug};
 
 use super::climb::Climb;
+use super::history::MemoryAction;
 use super::ladder::{Ladder, Rung};
 use super::size_class::{block_bytes, class_of, class_of_block};
 use super::{Buffer, ThreadCache};
@@ -24,12 +26,20 @@ impl Shared {
         if let Some((class, size)) = class_of(bytes)
             && let Some(number) = here.cache.take(class, size)
         {
-            self.memory.slab.block(number).allocate_for(here.slot);
-            return Ok(Buffer::first(here.pin.clone(), number, bytes));
+            return Ok(self.handed_out(here, number, bytes));
         }
         let number = self.allocate_slowly(here, bytes)?;
-        self.memory.slab.block(number).allocate_for(here.slot);
-        Ok(Buffer::first(here.pin.clone(), number, bytes))
+        Ok(self.handed_out(here, number, bytes))
+    }
+
+    #[inline]
+    fn handed_out(&self, here: &Here, number: u32, bytes: usize) -> Buffer {
+        let block = self.memory.slab.block(number);
+        block.allocate_for(here.slot);
+        if self.memory.history.is_on() {
+            self.memory.history.note_block(MemoryAction::Alloc, block);
+        }
+        Buffer::first(here.pin.clone(), number, bytes)
     }
 
     /// The cache has no such block: what others sent back, then the ladder, then the reclaimers and the ladder again.
@@ -64,6 +74,9 @@ impl Shared {
 
     pub(super) fn refuse(&self, requested: usize, ladder: Ladder) -> Error {
         self.evidence.hit(Step::OutOfMemory);
+        if self.memory.history.is_on() {
+            self.memory.history.note(MemoryAction::OutOfMemory, DevicePtr(0), requested, 0);
+        }
         Error::OutOfMemory { requested, budget: self.options.budget_bytes, ladder: Box::new(ladder) }
     }
 
@@ -84,8 +97,9 @@ impl Shared {
                 taken += size;
                 let sole = block.stream() == here.slot && block.uses.is_empty();
                 let kept = sole && class_of_block(size).is_some_and(|class| here.cache.put(class, size, number));
-                if !kept {
-                    others.push(number);
+                match kept {
+                    true => self.memory.note_usable(block),
+                    false => others.push(number),
                 }
             },
         );
@@ -144,6 +158,7 @@ impl Shared {
         for &number in numbers {
             let block = self.memory.slab.block(number);
             block.uses.clear();
+            self.memory.note_usable(block);
             whole |= pool.put(number).is_some();
         }
         // A held stream keeps what it frees; an idle one lets go of whole segments, once its own work on them is done.

@@ -18,6 +18,16 @@ use super::slab::Slab;
 
 const NONE: u32 = u32::MAX;
 
+/// A span as a snapshot sees it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SpanView {
+    pub(super) segment: RawSegment,
+    pub(super) offset: usize,
+    pub(super) bytes: usize,
+    pub(super) number: u32,
+    pub(super) free: bool,
+}
+
 /// A piece of a segment.
 #[derive(Clone, Copy, Debug)]
 struct Span {
@@ -54,6 +64,15 @@ impl Pool {
 
     pub(super) fn largest_free(&self) -> usize {
         self.free.last().map_or(0, |(bytes, _)| *bytes)
+    }
+
+    /// All spans, in no order.
+    pub(super) fn spans(&self) -> Vec<SpanView> {
+        let view = |(number, span): (&u32, &Span)| {
+            let Span { segment, offset, bytes, free, .. } = *span;
+            SpanView { segment, offset, bytes, number: *number, free }
+        };
+        self.spans.iter().map(view).collect()
     }
 
     /// Whether the pool was dissolved by a shutdown.

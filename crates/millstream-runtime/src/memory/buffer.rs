@@ -11,6 +11,7 @@ use millstream_hal::{Access, Operand};
 use millstream_sync::Arc;
 use millstream_sync::atomic::{Ordering, fence};
 
+use super::history::MemoryAction;
 use super::size_class::class_of_block;
 use super::slab::Block;
 use crate::device::Shared;
@@ -36,8 +37,7 @@ pub struct Buffer {
 impl Buffer {
     /// A first handle to a block that was just allocated.
     pub(crate) fn first(pin: Arc<Pin>, number: u32, bytes: usize) -> Self {
-        // ORDER: Relaxed: the block is this thread's alone.
-        pin.shared.memory.slab.block(number).handles.store(1, Ordering::Relaxed);
+        pin.shared.memory.slab.block(number).begin(bytes);
         let last_write = Stamp { device: pin.shared.id, stream: 0, generation: 0, seq: 0 };
         Self { pin, number, bytes, last_write }
     }
@@ -45,6 +45,7 @@ impl Buffer {
     /// Fixes who defines the value. Called once, before the handle is given out.
     pub(crate) fn publish(&mut self, stamp: Stamp) {
         self.last_write = stamp;
+        self.block().set_written(stamp.seq);
     }
 
     /// Size in bytes, as asked for.
@@ -104,8 +105,10 @@ impl Drop for Buffer {
         let block = shared.memory.slab.block(self.number);
         // ORDER: Release so that uses noted through this handle are visible to the last drop; pairs with the fence below. A lone handle needs no
         // read-modify-write: nobody else can count up.
-        if block.handles.load(Ordering::Relaxed) != 1 && block.handles.fetch_sub(1, Ordering::Release) != 1 {
-            return;
+        match block.handles.load(Ordering::Relaxed) {
+            1 => block.handles.store(0, Ordering::Relaxed),
+            _ if block.handles.fetch_sub(1, Ordering::Release) != 1 => return,
+            _ => {}
         }
         // ORDER: Acquire so that the uses of all handles are visible; pairs with the Release above.
         fence(Ordering::Acquire);
@@ -116,12 +119,17 @@ impl Drop for Buffer {
 /// Gives a block without handles back. Takes no lock.
 pub(super) fn free(shared: &Arc<Shared>, block: &Block, number: u32) {
     let (bytes, stream) = (block.bytes(), block.stream());
+    if shared.memory.history.is_on() {
+        shared.memory.history.note_block(MemoryAction::FreeRequested, block);
+        block.set_freeing(true);
+    }
     let sole = block.uses.is_empty();
     // A block is counted as freed after it is where it is found: figures read in between show it as live.
     let cached = thread_state::cache_if_current(shared, stream, |cache| {
         let kept = sole && class_of_block(bytes).is_some_and(|class| cache.put(class, bytes, number));
-        if !kept {
-            shared.streams.slot(stream).hand_back(number, block);
+        match kept {
+            true => shared.memory.note_usable(block),
+            false => shared.streams.slot(stream).hand_back(number, block),
         }
         cache.count_freed(bytes);
     });

@@ -10,6 +10,7 @@ use millstream_sync::lock::Held;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::record::{self, Boundary};
 
+use super::history::MemoryAction;
 use super::segment::segment_bytes;
 use crate::device::Shared;
 use crate::error::{Error, Result};
@@ -83,13 +84,16 @@ impl Shared {
         let left = heap.budget_left();
         self.memory.grown.notify_all();
         drop(heap);
-        match segment {
+        match &segment {
             Ok(_) if adopted => {
                 self.evidence.hit(Step::Growth);
+                if let (Ok(segment), true) = (&segment, self.memory.history.is_on()) {
+                    self.memory.history.note(MemoryAction::SegmentAlloc, segment.base, segment.bytes, slot);
+                }
                 Ok(Growth::Grown)
             }
             Ok(_) | Err(millstream_hal::Error::OutOfMemory { .. }) => Ok(Growth::NoRoom(left)),
-            Err(source) => Err(Error::backend("taking a segment from the device")(source)),
+            Err(source) => Err(Error::backend("taking a segment from the device")(source.clone())),
         }
     }
 }

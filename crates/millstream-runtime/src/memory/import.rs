@@ -83,6 +83,11 @@ impl Imports {
         self.bytes_max.load(Ordering::Relaxed)
     }
 
+    /// Numbers of all imports whose deleters have not run.
+    pub(super) fn numbers(&self, held: &mut Held<'_, Nothing>) -> Vec<u32> {
+        held.lock(&self.table).live.keys().copied().collect()
+    }
+
     pub(super) fn reset_peak(&self) {
         self.bytes_max.store(self.bytes(), Ordering::Relaxed);
     }

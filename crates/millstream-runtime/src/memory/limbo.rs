@@ -52,7 +52,7 @@ impl Limbo {
         Some((oldest.ticket, oldest.number, stream, seq))
     }
 
-    fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
         self.waiting.iter().map(|w| w.number)
     }
 }
@@ -89,7 +89,7 @@ impl Shared {
                     self.evidence.hit(Step::LateSecondUser);
                 }
                 self.evidence.hit(Step::LimboEntered);
-                let ticket = self.memory.limbo_tickets.fetch_add(1, Ordering::Relaxed);
+                let ticket = self.memory.moving.limbo_tickets.fetch_add(1, Ordering::Relaxed);
                 held.lock(&self.streams.slot(home).limbo).waiting.push(Waiting::new(ticket, number, stamps));
             }
         }

@@ -10,13 +10,16 @@ mod block_pool;
 mod buffer;
 mod climb;
 mod growth;
+mod history;
 mod import;
 mod ladder;
 mod limbo;
+mod memory_viz;
 mod reclaim;
 mod segment;
 mod size_class;
 mod slab;
+mod snapshot;
 mod staging;
 mod stats;
 mod thread_cache;
@@ -29,12 +32,15 @@ use millstream_sync::lock::levels::SegmentHeap;
 
 pub use buffer::Buffer;
 pub(crate) use buffer::Pin;
+pub use history::{MemoryAction, MemoryEvent};
 pub use ladder::{Ladder, Rung};
 pub use reclaim::Reclaimer;
+pub use snapshot::{BlockSnapshot, BlockState, MemorySnapshot, SegmentSnapshot, StagingSnapshot};
 pub use stats::MemoryStats;
 use stats::Peaks;
 
 pub(crate) use block_pool::Pool;
+use history::History;
 pub(crate) use import::Imports;
 use ladder::Served;
 pub(crate) use limbo::Limbo;
@@ -56,11 +62,19 @@ pub(crate) struct Memory {
     pub(crate) imports: Imports,
     pub(crate) cache_bytes_max: usize,
     reclaimers: Reclaimers,
+    pub(crate) history: History,
     served: Served,
     peaks: Peaks,
+    moving: Moving,
+}
+
+/// What slow paths write while blocks go from place to place: on lines of its own, since hits read the fields beside it.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+struct Moving {
     /// Threads that are carrying blocks from one place to another.
     carriers: AtomicU32,
-    /// Blocks that went from one place to another, on slow paths.
+    /// Blocks that went from one place to another.
     moves: AtomicU64,
     /// How many blocks came to limbo so far: who came first has waited for longest.
     limbo_tickets: AtomicU64,
@@ -72,7 +86,7 @@ pub(crate) struct Carried<'a>(&'a Memory);
 impl Drop for Carried<'_> {
     fn drop(&mut self) {
         // ORDER: Release so that who finds nobody carrying finds the blocks where they were put; pairs with `is_carried`.
-        self.0.carriers.fetch_sub(1, Ordering::Release);
+        self.0.moving.carriers.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -86,35 +100,42 @@ impl Memory {
             imports: Imports::new(),
             cache_bytes_max,
             reclaimers: Reclaimers::new(),
+            history: History::default(),
             served: Served::default(),
             peaks: Peaks::default(),
-            carriers: AtomicU32::new(0),
-            moves: AtomicU64::new(0),
-            limbo_tickets: AtomicU64::new(0),
+            moving: Moving::default(),
+        }
+    }
+
+    /// A freed block can be used again by its stream: the history hears of it once.
+    #[inline]
+    fn note_usable(&self, block: &slab::Block) {
+        if self.history.is_on() && block.set_freeing(false) {
+            self.history.note_block(MemoryAction::FreeCompleted, block);
         }
     }
 
     /// Before blocks are taken out of a place.
     fn carry(&self) -> Carried<'_> {
-        self.carriers.fetch_add(1, Ordering::Relaxed);
+        self.moving.carriers.fetch_add(1, Ordering::Relaxed);
         Carried(self)
     }
 
     /// A block went from one place to another, or could not be looked at: a search that began before may have overlooked it.
     fn note_move(&self) {
         // ORDER: Release so that who sees the count sees the block in its new place; pairs with `moves`.
-        self.moves.fetch_add(1, Ordering::Release);
+        self.moving.moves.fetch_add(1, Ordering::Release);
     }
 
     /// How often blocks have gone from one place to another.
     fn moves(&self) -> u64 {
         // ORDER: Acquire; pairs with `note_move`.
-        self.moves.load(Ordering::Acquire)
+        self.moving.moves.load(Ordering::Acquire)
     }
 
     /// Whether anyone is carrying blocks just now. Not called while this thread does.
     fn is_carried(&self) -> bool {
         // ORDER: Acquire so that what was carried is seen where it was put; pairs with `Carried::drop`.
-        self.carriers.load(Ordering::Acquire) > 0
+        self.moving.carriers.load(Ordering::Acquire) > 0
     }
 }

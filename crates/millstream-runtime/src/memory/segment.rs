@@ -100,6 +100,10 @@ impl Heap {
         self.empty.iter().map(|s| s.bytes).max().unwrap_or(0)
     }
 
+    pub(super) fn empty_segments(&self) -> &[RawSegment] {
+        &self.empty
+    }
+
     pub(super) fn empty_bytes(&self) -> usize {
         self.empty.iter().map(|s| s.bytes).sum()
     }

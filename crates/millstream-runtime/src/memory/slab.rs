@@ -31,6 +31,12 @@ pub(crate) struct Block {
     stream: AtomicU32,
     address: AtomicU64,
     bytes: AtomicU64,
+    /// What its last buffer asked for.
+    requested: AtomicU64,
+    /// Position of the work that defined its last value.
+    written: AtomicU64,
+    /// Freed, with the history still to be told that it can be used again.
+    freeing: AtomicU32,
     /// Foreign streams that used it since it was allocated.
     pub(super) uses: UseSet,
 }
@@ -42,6 +48,36 @@ impl Block {
 
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed) as usize
+    }
+
+    /// What its last buffer asked for, in bytes.
+    pub(super) fn requested(&self) -> usize {
+        self.requested.load(Ordering::Relaxed) as usize
+    }
+
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(super) fn set_written(&self, seq: u64) {
+        self.written.store(seq, Ordering::Relaxed);
+    }
+
+    /// Becomes the block of a first handle: the caller owns it alone.
+    #[inline]
+    pub(super) fn begin(&self, requested: usize) {
+        self.handles.store(1, Ordering::Relaxed);
+        self.requested.store(requested as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_handles(&self) -> bool {
+        self.handles.load(Ordering::Relaxed) > 0
+    }
+
+    /// Notes that the history was told of the free and not of its end, and takes the note away.
+    pub(super) fn set_freeing(&self, freeing: bool) -> bool {
+        self.freeing.swap(u32::from(freeing), Ordering::Relaxed) == 1
     }
 
     pub(crate) fn home(&self) -> u16 {

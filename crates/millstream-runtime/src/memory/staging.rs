@@ -17,6 +17,7 @@ use millstream_sync::lock::try_enter;
 use millstream_sync::schedule::{self, Point};
 use millstream_sync::{OwnedCell, SlotSet, thread};
 
+use super::snapshot::StagingSnapshot;
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Step;
@@ -116,6 +117,18 @@ impl StagingPool {
 }
 
 impl Shared {
+    /// All staging memory that no thread has in its hands just now.
+    pub(super) fn staging_pieces(&self) -> Vec<StagingSnapshot> {
+        let piece = |index: usize| {
+            let seen = self.memory.staging.with_place(index, |place| {
+                let RawStaging { host, bytes } = place.memory?;
+                Some(StagingSnapshot { address: host, bytes, busy: !self.is_idle(place) })
+            });
+            seen.flatten()
+        };
+        (0..PLACES).filter_map(piece).collect()
+    }
+
     fn is_idle(&self, place: &Place) -> bool {
         place.busy_until.is_none_or(|(slot, seq, _)| self.streams.slot(slot).completed(&*self.backend) >= seq)
     }

@@ -178,6 +178,15 @@ impl ThreadCache {
             .is_some()
     }
 
+    /// The numbers in the bins; none while in use.
+    pub(super) fn numbers(&self) -> Vec<u32> {
+        let read = |b: &mut Bins| {
+            let bin = |(class, len): (usize, &u8)| &b.numbers[start(class)..start(class) + usize::from(*len)];
+            b.lens.iter().enumerate().flat_map(bin).copied().collect()
+        };
+        self.bins.try_with(read).unwrap_or_default()
+    }
+
     /// Bytes in the bins.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes.load(Ordering::Relaxed) as usize

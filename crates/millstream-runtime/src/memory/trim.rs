@@ -10,6 +10,7 @@ use millstream_sync::lock::{Held, try_enter};
 use millstream_sync::seeded::{self, Bug};
 
 use super::ThreadCache;
+use super::history::MemoryAction;
 use crate::device::Shared;
 use crate::evidence::{PausePoint, Step};
 
@@ -127,6 +128,9 @@ impl Shared {
             record::boundary(Boundary::DriverCall);
             self.backend.release_segment(*segment);
             self.evidence.hit(Step::SegmentReleased);
+            if self.memory.history.is_on() {
+                self.memory.history.note(MemoryAction::SegmentFree, segment.base, segment.bytes, 0);
+            }
             bytes += segment.bytes;
         }
         if bytes > 0 {

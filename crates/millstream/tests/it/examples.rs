@@ -2,6 +2,8 @@
 
 #[path = "../../examples/02_hand_over.rs"]
 mod hand_over;
+#[path = "../../examples/08_memory_snapshot.rs"]
+mod memory_snapshot;
 #[path = "../../examples/06_more_threads_than_streams.rs"]
 mod more_threads_than_streams;
 #[path = "../../examples/07_out_of_memory.rs"]
@@ -34,6 +36,11 @@ fn more_threads_than_streams_runs() {
 #[test]
 fn out_of_memory_runs() {
     out_of_memory::main().unwrap();
+}
+
+#[test]
+fn memory_snapshot_runs() {
+    memory_snapshot::main().unwrap();
 }
 
 /// The lines of the first Rust block in `text`, after `prefix`, without those that the documentation hides.

@@ -11,6 +11,7 @@ mod parallel;
 mod scheduled;
 mod shapes;
 mod shutdown;
+mod snapshot;
 mod staging;
 mod statistics;
 mod streams;
