@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{EventStatus, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
+use crate::{EventStatus, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
 
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,6 +57,13 @@ pub trait Backend: Send + Sync + 'static {
     fn create_stream(&self) -> Result<RawStream>;
     /// Ends a stream. Its work has completed.
     fn destroy_stream(&self, stream: RawStream);
+
+    /// Scratch memory that a launch of `kernel` needs beside its operands, in bytes; zero for none. The runtime allocates it on the launch's stream within the byte budget, passes it as the
+    /// last operand (written, of at least so many bytes, holding anything), and frees it in stream order. A function of the kernel alone; called once for a launch, with nothing held.
+    fn workspace_bytes(&self, kernel: &Kernel) -> usize {
+        let _ = kernel;
+        0
+    }
 
     /// Enqueues a kernel.
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()>;

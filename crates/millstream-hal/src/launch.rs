@@ -2,8 +2,8 @@
 
 use crate::{DevicePtr, Kernel};
 
-/// Most operands of a kernel.
-pub const MAX_OPERANDS: usize = 4;
+/// Most operands of a launch, its workspace included.
+pub const MAX_OPERANDS: usize = 5;
 
 /// How a kernel touches an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -64,6 +64,14 @@ pub enum Error {
         /// The other.
         right: String,
     },
+    /// More bytes of a buffer were asked for than it has.
+    #[error("{asked} bytes of a buffer of {bytes}")]
+    BeyondEnd {
+        /// Bytes asked for.
+        asked: usize,
+        /// Bytes of the buffer.
+        bytes: usize,
+    },
     /// The device cannot do this at all.
     #[error("{what} is not supported by {device}")]
     Unsupported {

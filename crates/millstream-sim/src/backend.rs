@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use millstream_hal::{
-    Backend, DeviceInfo, EventStatus, Fault, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result,
+    Backend, DeviceInfo, EventStatus, Fault, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream,
+    Result,
 };
 use millstream_sync::OwnedCell;
 use millstream_sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +42,7 @@ use crate::options::SimOptions;
 pub struct SimBackend {
     info: DeviceInfo,
     engine: OwnedCell<Engine>,
+    workspace_bytes: usize,
     /// For each stream's place, whether a thread is inside an enqueue.
     enqueuing: Vec<AtomicBool>,
 }
@@ -59,7 +61,7 @@ impl SimBackend {
             host_addressable: false,
         };
         let enqueuing = (0..SimOptions::STREAMS_MAX).map(|_| AtomicBool::new(false)).collect();
-        Self { info, engine: OwnedCell::new(Engine::new(options)), enqueuing }
+        Self { info, workspace_bytes: options.workspace_bytes, engine: OwnedCell::new(Engine::new(options)), enqueuing }
     }
 
     /// Accesses that nothing puts in order, so far.
@@ -145,6 +147,11 @@ impl Deadline {
     }
 }
 
+/// What `kernel` asks for on a device whose large kernels ask for `bytes`.
+pub(crate) fn workspace_bytes(bytes: usize, kernel: &Kernel) -> usize {
+    if matches!(kernel, Kernel::Matmul { .. } | Kernel::Reduce { .. }) { bytes } else { 0 }
+}
+
 impl Backend for SimBackend {
     fn info(&self) -> &DeviceInfo {
         &self.info
@@ -172,6 +179,10 @@ impl Backend for SimBackend {
 
     fn destroy_stream(&self, stream: RawStream) {
         self.call(|e| e.destroy_stream(stream));
+    }
+
+    fn workspace_bytes(&self, kernel: &Kernel) -> usize {
+        workspace_bytes(self.workspace_bytes, kernel)
     }
 
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {

@@ -11,6 +11,8 @@ pub struct SimOptions {
     pub streams: usize,
     /// Whether accesses are checked for order, initialisation and life.
     pub checker: bool,
+    /// Scratch memory that every matrix product and reduction asks for and overwrites, in bytes.
+    pub workspace_bytes: usize,
     /// What goes wrong.
     pub injections: Injections,
 }
@@ -22,7 +24,14 @@ impl SimOptions {
     /// 64 MiB, 32 streams, the checker on, nothing injected.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self { seed, memory_bytes: 64 << 20, streams: 32, checker: true, injections: Injections::default() }
+        Self {
+            seed,
+            memory_bytes: 64 << 20,
+            streams: 32,
+            checker: true,
+            workspace_bytes: 0,
+            injections: Injections::default(),
+        }
     }
 }
 

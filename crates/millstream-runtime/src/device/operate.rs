@@ -1,6 +1,6 @@
 //! What runs on a device: allocation, kernels, transfers. The kernels are the caller's; this file has no word for them.
 
-use millstream_hal::{Access, Kernel};
+use millstream_hal::{Access, Kernel, MAX_OPERANDS};
 use millstream_sync::lock::try_enter;
 
 use super::Device;
@@ -8,6 +8,9 @@ use crate::error::{Error, Result};
 use crate::memory::Buffer;
 use crate::stamp::Stamp;
 use crate::thread_state::{self, Here};
+
+const TOO_MANY: millstream_hal::Error =
+    millstream_hal::Error::Exhausted { what: "operands of a kernel", limit: MAX_OPERANDS - 1 };
 
 /// What is left of a buffer to download.
 struct Part<'a> {
@@ -18,18 +21,39 @@ struct Part<'a> {
 
 impl Device {
     /// Enqueues `kernel` on the current stream: one output of `bytes` bytes that it allocates, then `inputs` in order. Returns before the work is done.
-    /// Inputs written on other streams are waited for on the device. Errors: `OutOfMemory`, `MixedDevices`, `Closed`, `Fault`, and those of
-    /// [`Device::current_stream`].
+    /// Inputs written on other streams are waited for on the device. A workspace that the backend asks for is allocated too, and free again in stream order after the launch.
+    /// Errors: `OutOfMemory`, `MixedDevices`, `Closed`, `Fault`, `Backend` (too many inputs), and those of [`Device::current_stream`].
     pub fn launch(&self, kernel: Kernel, bytes: usize, inputs: &[&Buffer]) -> Result<Buffer> {
         let here = thread_state::here(self.shared())?;
         let mut output = self.shared().allocate(&here, bytes)?;
-        let mut operands = [output.operand(Access::Write); millstream_hal::MAX_OPERANDS];
+        let mut operands = [output.operand(Access::Write); MAX_OPERANDS];
+        let mut len = 1 + inputs.len();
+        if len >= MAX_OPERANDS {
+            return Err(Error::backend("launching a kernel")(TOO_MANY));
+        }
         for (operand, input) in operands[1..].iter_mut().zip(inputs) {
             *operand = input.operand(Access::Read);
         }
-        let stamp = self.shared().submit(&here, kernel, &operands[..=inputs.len()], inputs, &[])?;
+        let workspace = self.workspace(&here, &kernel)?;
+        if let Some(workspace) = &workspace {
+            operands[len] = workspace.operand(Access::Write);
+            len += 1;
+        }
+        let stamp = self.shared().submit(&here, kernel, &operands[..len], inputs, &[])?;
         output.publish(stamp);
         Ok(output)
+    }
+
+    /// What the backend wants beside the operands. It drops when its launch is enqueued: the next user of the block on this stream comes after it, any other waits for this stream's tail.
+    fn workspace(&self, here: &Here, kernel: &Kernel) -> Result<Option<Buffer>> {
+        let shared = self.shared();
+        match shared.backend.workspace_bytes(kernel) {
+            0 => Ok(None),
+            bytes => {
+                here.cache.count_workspace(bytes);
+                shared.allocate(here, bytes).map(Some)
+            }
+        }
     }
 
     /// Memory of `bytes` bytes for the current stream, with nothing enqueued: what it holds is what was there before. Blocks the host only on the last rungs of the ladder.
@@ -80,6 +104,9 @@ impl Device {
     /// Errors: `Fault`, and those of [`Device::launch`].
     #[track_caller]
     pub fn download(&self, parts: &[(&Buffer, usize)]) -> Result<Vec<u8>> {
+        if let Some((buffer, asked)) = parts.iter().find(|(buffer, asked)| *asked > buffer.bytes()) {
+            return Err(Error::BeyondEnd { asked: *asked, bytes: buffer.bytes() });
+        }
         let total: usize = parts.iter().map(|(_, bytes)| bytes).sum();
         if total == 0 {
             return Ok(Vec::new());

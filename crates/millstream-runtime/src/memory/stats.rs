@@ -56,6 +56,10 @@ pub struct MemoryStats {
     pub cache_hits: u64,
     /// Allocations that climbed the ladder.
     pub cache_misses: u64,
+    /// Launches that were given a workspace; its bytes are live until the launch is enqueued.
+    pub workspaces: u64,
+    /// The largest of them.
+    pub workspace_bytes_max: usize,
     served: [u64; Rung::ALL.len()],
 }
 
@@ -86,6 +90,7 @@ impl Shared {
         let mut stats = MemoryStats { budget_bytes: self.options.budget_bytes, ..MemoryStats::default() };
         let counts = self.read_caches(held, &mut stats);
         (stats.cache_hits, stats.cache_misses) = (counts.hits, counts.misses);
+        (stats.workspaces, stats.workspace_bytes_max) = (counts.workspaces, counts.workspace_bytes_max as usize);
         for slot in self.streams.created() {
             let stream = self.streams.slot(slot);
             stats.inbox_bytes += stream.inbox_bytes();

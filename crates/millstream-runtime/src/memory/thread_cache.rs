@@ -71,6 +71,8 @@ pub(crate) struct ThreadCache {
     freed: AtomicU64,
     hits: AtomicU64,
     misses: AtomicU64,
+    workspaces: AtomicU64,
+    workspace_bytes_max: AtomicU64,
 }
 
 /// A cache's statistics.
@@ -80,6 +82,8 @@ pub(crate) struct CacheCounts {
     pub(crate) freed: u64,
     pub(crate) hits: u64,
     pub(crate) misses: u64,
+    pub(crate) workspaces: u64,
+    pub(crate) workspace_bytes_max: u64,
 }
 
 impl CacheCounts {
@@ -88,6 +92,8 @@ impl CacheCounts {
         self.freed += other.freed;
         self.hits += other.hits;
         self.misses += other.misses;
+        self.workspaces += other.workspaces;
+        self.workspace_bytes_max = self.workspace_bytes_max.max(other.workspace_bytes_max);
     }
 }
 
@@ -105,7 +111,18 @@ impl ThreadCache {
             numbers: vec![0; NUMBERS].into_boxed_slice(),
             bytes: 0,
         });
-        Self { slot, limit, bins, bytes: zero(), allocated: zero(), freed: zero(), hits: zero(), misses: zero() }
+        Self {
+            slot,
+            limit,
+            bins,
+            bytes: zero(),
+            allocated: zero(),
+            freed: zero(),
+            hits: zero(),
+            misses: zero(),
+            workspaces: zero(),
+            workspace_bytes_max: zero(),
+        }
     }
 
     pub(crate) fn slot(&self) -> u16 {
@@ -144,6 +161,13 @@ impl ThreadCache {
             kept
         });
         kept == Some(true)
+    }
+
+    /// Counts a launch with a workspace of `bytes` bytes. For the owner.
+    pub(crate) fn count_workspace(&self, bytes: usize) {
+        bump(&self.workspaces, 1);
+        let most = self.workspace_bytes_max.load(Ordering::Relaxed).max(bytes as u64);
+        self.workspace_bytes_max.store(most, Ordering::Relaxed);
     }
 
     /// Counts a block freed by this thread. For the owner.
@@ -200,6 +224,8 @@ impl ThreadCache {
             freed: self.freed.load(Ordering::Acquire),
             hits: read(&self.hits),
             misses: read(&self.misses),
+            workspaces: read(&self.workspaces),
+            workspace_bytes_max: read(&self.workspace_bytes_max),
         }
     }
 }

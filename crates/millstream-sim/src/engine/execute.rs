@@ -4,6 +4,7 @@ use millstream_conformance::{footprint, interpret};
 use millstream_hal::{Access as Mode, Fault, Kernel, Launch, RawStream};
 
 use super::{Engine, Work, slot_of};
+use crate::backend::workspace_bytes;
 use crate::finding::{Access, Finding};
 use crate::memory::Lies;
 use crate::shadow::Holds;
@@ -12,6 +13,8 @@ use crate::shadow::Holds;
 const OPERATION_NS: u64 = 1_000;
 /// Steps of a spin: one for so many microseconds.
 const SPIN_STEP_MICROS: u32 = 250;
+/// What a workspace holds after a launch.
+const SCRATCH: u8 = 0xa5;
 
 /// An operand in live memory.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +95,14 @@ impl Engine {
             return;
         }
         self.trace.line(format_args!("s{stream} #{seq} {kernel}"));
-        let Some(found) = self.operands(stream, launch) else { return };
+        let Some(mut found) = self.operands(stream, launch) else { return };
+        if workspace_bytes(self.options.workspace_bytes, &launch.kernel) > 0
+            && let Some(scratch) = found.pop()
+        {
+            // Before the inputs are read: who shares its workspace with a value loses the value.
+            self.memory
+                .write(scratch.staging, scratch.base, scratch.offset, scratch.bytes, |bytes| bytes.fill(SCRATCH));
+        }
         let inputs: Vec<Vec<u8>> =
             found.iter().skip(1).map(|f| self.memory.read(f.staging, f.base, f.offset, f.bytes)).collect();
         let inputs: Vec<&[u8]> = inputs.iter().map(Vec::as_slice).collect();
@@ -109,7 +119,9 @@ impl Engine {
 
     /// Finds the operands and checks the accesses; `None` when the kernel cannot run with them.
     fn operands(&mut self, stream: u32, launch: &Launch) -> Option<Vec<Found>> {
-        let ranges = footprint(&launch.kernel);
+        let mut ranges = footprint(&launch.kernel).to_vec();
+        let named = ranges.len();
+        ranges.extend(Some(0..workspace_bytes(self.options.workspace_bytes, &launch.kernel)).filter(|r| !r.is_empty()));
         if ranges.len() != launch.operands().len() {
             let reason = "wrong number of operands".to_string();
             self.find(Finding::BadLaunch { stream, seq: launch.seq, reason });
@@ -119,7 +131,7 @@ impl Engine {
         let mut all = Vec::with_capacity(ranges.len());
         let mut checks = Vec::with_capacity(ranges.len());
         for (operand, (given, range)) in launch.operands().iter().zip(ranges.iter()).enumerate() {
-            let write = operand == 0;
+            let write = operand == 0 || operand >= named;
             let access = Access { stream, seq: launch.seq, kernel: launch.kernel.name(), operand, write };
             if write != (given.access == Mode::Write) {
                 self.find(Finding::WrongAccess { access });

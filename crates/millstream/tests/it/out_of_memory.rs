@@ -92,3 +92,66 @@ fn a_request_larger_than_anything_is_refused_at_once() {
     );
     assert_eq!(device.memory_stats().live_bytes, 0);
 }
+
+#[test]
+fn a_budget_of_nothing_refuses_everything_and_breaks_nothing() {
+    let device = device(0);
+    for bytes in [0, 1, MIB] {
+        let error = device.allocate(bytes).unwrap_err();
+        assert!(
+            matches!(&error, RuntimeError::OutOfMemory { requested, budget: 0, .. } if *requested == bytes),
+            "{error:?}"
+        );
+    }
+    assert!(Tensor::zeros(&device, &[4]).is_err() && device.upload(&[1, 2, 3]).is_err());
+    let stats = device.memory_stats();
+    assert_eq!((stats.reserved_bytes, stats.live_bytes, stats.fragmentation()), (0, 0, 0.0));
+    device.synchronize().unwrap();
+    assert!(device.shutdown(Duration::from_secs(10)).complete);
+}
+
+#[test]
+fn nothing_can_be_allocated_copied_and_read() {
+    let device = device(8 * MIB);
+    let (a, b) = (device.allocate(0).unwrap(), device.upload(&[]).unwrap());
+    assert_eq!((a.bytes(), b.bytes()), (0, 0));
+    assert!(device.download(&[(&a, 0), (&b, 0)]).unwrap().is_empty());
+    assert!(device.download(&[]).unwrap().is_empty());
+    let error = device.download(&[(&a, 1)]).unwrap_err();
+    assert!(matches!(error, RuntimeError::BeyondEnd { asked: 1, bytes: 0 }), "{error:?}");
+    assert_eq!(device.memory_stats().live_bytes, 512, "two blocks of the smallest size");
+}
+
+#[test]
+fn sizes_that_cannot_be_counted_are_refused_with_the_size() {
+    let device = device(8 * MIB);
+    for bytes in [usize::MAX, usize::MAX - 1, isize::MAX as usize + 1, isize::MAX as usize, 1 << 62] {
+        let error = device.allocate(bytes).unwrap_err();
+        assert!(matches!(&error, RuntimeError::OutOfMemory { requested, .. } if *requested == bytes), "{error:?}");
+    }
+    // The same when the budget is no bound.
+    let device = self::device(usize::MAX);
+    assert!(matches!(device.allocate(1 << 62), Err(RuntimeError::OutOfMemory { .. })));
+    drop(device.allocate(MIB).unwrap());
+}
+
+#[test]
+fn more_inputs_than_a_launch_can_have_are_a_typed_error() {
+    let device = device(8 * MIB);
+    let a = device.allocate(256).unwrap();
+    let error = device.launch(crate::kernels::copy(1), 4, &[&a; 9]).unwrap_err();
+    assert!(matches!(error, RuntimeError::Backend { .. }), "{error:?}");
+    assert_eq!(device.memory_stats().live_bytes, 256);
+    assert_eq!(device.health(), millstream::Health::Live);
+}
+
+#[test]
+fn limits_of_nothing_are_raised_to_what_works() {
+    let adjust = |options: &mut millstream::DeviceOptions| {
+        (options.streams, options.cache_bytes_max, options.staging_bytes_max) = (0, 0, 0);
+    };
+    let device = cpu::open_with(cpu::CpuOptions::inline(), adjust).unwrap();
+    let data: Vec<f32> = (0..20_000).map(|i| i as f32).collect();
+    assert_eq!(Tensor::from_slice(&device, &data, &[20_000]).unwrap().to_vec().unwrap(), data);
+    assert!(device.memory_stats().staging_bytes_max <= 16 << 10);
+}

@@ -14,7 +14,11 @@ type Body = Box<dyn FnOnce() + Send>;
 
 /// A simulated device with a byte budget and caches of so many bytes.
 fn device(seed: u64, budget_bytes: usize, cache_bytes_max: usize) -> (Arc<SimBackend>, Device) {
-    let sim = Arc::new(SimBackend::new(SimOptions::new(seed)));
+    device_of(SimOptions::new(seed), budget_bytes, cache_bytes_max)
+}
+
+fn device_of(options: SimOptions, budget_bytes: usize, cache_bytes_max: usize) -> (Arc<SimBackend>, Device) {
+    let sim = Arc::new(SimBackend::new(options));
     let mut options = DeviceOptions::of(sim.info());
     (options.streams, options.budget_bytes, options.cache_bytes_max) = (4, budget_bytes, cache_bytes_max);
     (sim.clone(), Device::open_with(sim, options))
@@ -155,4 +159,40 @@ fn a_block_that_another_stream_used_and_freed_is_not_written_before_that_use() {
         device.shutdown(Duration::from_secs(5));
     }
     assert!(waited > 0, "no block was freed while it was in use elsewhere");
+}
+
+#[test]
+fn a_workspace_is_used_by_one_launch_at_a_time() {
+    for seed in 0..60 {
+        let options = SimOptions { workspace_bytes: 3000, ..SimOptions::new(seed) };
+        // With caches and without: a workspace goes back to its thread, or is taken by others behind a wait.
+        let cache = [0, 64 << 10][seed as usize % 2];
+        let (sim, device) = device_of(options, 3 * (8192 + 3072 + 512), cache);
+        let wrong = Arc::new(BoundedQueue::with_capacity(16));
+        let bodies = (0..3).map(|thread| {
+            let (device, wrong) = (device.clone(), wrong.clone());
+            let body = move || match sums(&device, seed * 8 + thread, &wrong) {
+                Ok(()) | Err(RuntimeError::OutOfMemory { .. }) => {}
+                Err(error) => drop(wrong.try_push(error.to_string())),
+            };
+            Box::new(body) as Body
+        });
+        let findings = run(seed, &sim, bodies.collect());
+        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+        assert_eq!(wrong.try_pop(), None, "seed {seed}");
+        let stats = device.memory_stats();
+        assert!(stats.workspaces >= 3 && stats.workspace_bytes_max == 3000, "seed {seed}: {stats:?}");
+        assert!(stats.reserved_bytes_max <= stats.budget_bytes && stats.live_bytes == 0, "seed {seed}: {stats:?}");
+        device.shutdown(Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn a_workspace_counts_in_the_budget() {
+    let options = SimOptions { workspace_bytes: 1 << 20, ..SimOptions::new(1) };
+    let (_sim, device) = device_of(options, 1 << 20, 0);
+    let filled = device.launch(kernels::fill(64, 1.0), 256, &[]).expect("room for the input");
+    let refused = device.launch(kernels::sum(64), 4, &[&filled]).unwrap_err();
+    assert!(matches!(refused, RuntimeError::OutOfMemory { requested, .. } if requested == 1 << 20), "{refused:?}");
+    assert_eq!(device.memory_stats().live_bytes, 256, "what the refused launch had is free again");
 }
