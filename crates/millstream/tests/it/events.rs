@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use millstream::{Device, Event, EventState, Kernel, RuntimeError, Tensor, cpu};
+use millstream::{Event, EventState, Kernel, RuntimeError, Tensor};
+
+use crate::leaks::{Checked, cpu};
 
 const LONG: Kernel = Kernel::Spin { micros: 400_000 };
 
-fn queued() -> Device {
+fn queued() -> Checked {
     cpu::open_queued().expect("the CPU is always there")
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use millstream::{Device, Generator, Tensor, cpu};
+use millstream::{Device, Generator, Tensor};
+
+use crate::leaks::cpu;
 
 fn bits(device: &Device, shape: &[usize], generator: &mut Generator) -> Vec<u32> {
     let values = Tensor::randn(device, shape, generator).and_then(|t| t.to_vec()).expect("a draw");

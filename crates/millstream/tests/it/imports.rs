@@ -6,11 +6,12 @@ use std::ptr::NonNull;
 use std::time::{Duration, Instant};
 
 use millstream::evidence::{self, Step};
-use millstream::{Buffer, Device, Kernel, RuntimeError, Tensor, cpu};
+use millstream::{Buffer, Device, Kernel, RuntimeError, Tensor};
 use millstream_sync::Arc;
 use millstream_sync::atomic::{AtomicUsize, Ordering};
 
 use crate::kernels;
+use crate::leaks::{self, cpu};
 
 const SPIN: Kernel = Kernel::Spin { micros: 60_000 };
 
@@ -118,7 +119,7 @@ fn the_deleter_runs_when_the_device_was_shut_down_meanwhile() {
 
 #[test]
 fn the_deleter_runs_when_the_last_handle_of_the_device_is_gone_before_the_work() {
-    let device = cpu::open_queued().unwrap();
+    let device = cpu::open_queued().unwrap().unchecked();
     let (buffer, calls) = import(&device, vec![1.0; 8]);
     device.enqueue(SPIN).unwrap();
     drop(sum(&device, &buffer));
@@ -226,4 +227,6 @@ fn a_device_without_host_addresses_says_so() {
     let data = [1.0f32];
     // SAFETY: refused; the memory outlives the call.
     assert!(unsupported(unsafe { sim.import(NonNull::from(&data).cast(), 4, || {}) }.unwrap_err()));
+    drop(buffer);
+    leaks::check(&sim);
 }

@@ -3,16 +3,17 @@
 use std::time::{Duration, Instant};
 
 use millstream::evidence::Step;
-use millstream::{Buffer, Device, Kernel, Rung, RuntimeError, cpu};
+use millstream::{Buffer, Device, Kernel, Rung, RuntimeError};
 use millstream_sync::atomic::{AtomicUsize, Ordering};
 use millstream_sync::{Arc, BoundedQueue};
 
 use crate::kernels;
+use crate::leaks::{Checked, cpu};
 
 const MIB: usize = 1 << 20;
 const LONG: Kernel = Kernel::Spin { micros: 600_000 };
 
-fn device(budget_bytes: usize, cache_bytes_max: usize) -> Device {
+fn device(budget_bytes: usize, cache_bytes_max: usize) -> Checked {
     cpu::open_with(cpu::CpuOptions::queued(), |options| {
         options.budget_bytes = budget_bytes;
         options.cache_bytes_max = cache_bytes_max;

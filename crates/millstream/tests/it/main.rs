@@ -6,6 +6,7 @@ mod generator;
 mod imports;
 mod kernels;
 mod ladder;
+mod leaks;
 mod out_of_memory;
 mod parallel;
 mod scheduled;

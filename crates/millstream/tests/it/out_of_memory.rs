@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use millstream::evidence::Step;
-use millstream::{Device, Error, Rung, RuntimeError, Tensor, cpu};
+use millstream::{Device, Error, Rung, RuntimeError, Tensor};
+
+use crate::leaks::{Checked, cpu};
 
 const MIB: usize = 1 << 20;
 
-fn device(budget_bytes: usize) -> Device {
+fn device(budget_bytes: usize) -> Checked {
     cpu::open_with(cpu::CpuOptions::inline(), |options| options.budget_bytes = budget_bytes)
         .expect("the CPU is always there")
 }

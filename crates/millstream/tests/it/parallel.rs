@@ -1,6 +1,8 @@
 //! Any number of threads on one device compute the sequential bits.
 
-use millstream::{Device, Generator, Result, Tensor, cpu, read_all};
+use millstream::{Device, Generator, Result, Tensor, read_all};
+
+use crate::leaks::cpu;
 
 fn iteration(device: &Device, thread: u64, i: u64, n: usize) -> Result<[Tensor; 2]> {
     let mut generator = Generator::new(42).split(thread << 32 | i);

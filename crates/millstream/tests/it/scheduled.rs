@@ -1,14 +1,12 @@
 //! Scheduled runs on the simulator: protocols of the memory in which the order of several threads and of the device matters. The seed decides both.
 
-use std::time::Duration;
-
 use millstream::evidence::Step;
 use millstream::{Backend, Device, DeviceOptions, Kernel, RuntimeError};
 use millstream_sim::{SimBackend, SimOptions};
 use millstream_sync::schedule::{self, Dice, Policy, Settings};
 use millstream_sync::{Arc, BoundedQueue};
 
-use crate::kernels;
+use crate::{kernels, leaks};
 
 type Body = Box<dyn FnOnce() + Send>;
 
@@ -75,8 +73,7 @@ fn a_block_of_a_busy_pool_is_written_only_after_the_work_of_its_stream() {
         assert!(findings.is_empty(), "seed {seed}: {findings:?}");
         assert_eq!(wrong.try_pop(), None, "seed {seed}");
         behind_waits += device.evidence().count(Step::StealBehindWait);
-        let report = device.shutdown(Duration::from_secs(5));
-        assert_eq!((report.stranded_bytes, report.reserved_bytes_left), (0, 0), "seed {seed}: {report:?}");
+        leaks::check(&device);
     }
     assert!(behind_waits > 20, "only {behind_waits} blocks were taken behind a wait");
 }
@@ -94,7 +91,7 @@ fn one_thread_grows_and_the_others_wait_for_it_and_search_again() {
         assert!(findings.is_empty(), "seed {seed}: {findings:?}");
         raced += device.evidence().count(Step::RacedGrowth);
         assert!(device.memory_stats().reserved_bytes_max <= 8 << 20);
-        device.shutdown(Duration::from_secs(5));
+        leaks::check(&device);
     }
     assert!(raced > 0, "no two threads ever grew at the same time");
 }
@@ -121,7 +118,7 @@ fn nothing_is_refused_while_a_block_is_on_its_way_between_two_places() {
         });
         let findings = run(seed, &sim, bodies.collect());
         assert!(findings.is_empty(), "seed {seed}: {findings:?}");
-        device.shutdown(Duration::from_secs(5));
+        leaks::check(&device);
     }
 }
 
@@ -156,7 +153,7 @@ fn a_block_that_another_stream_used_and_freed_is_not_written_before_that_use() {
         assert!(findings.is_empty(), "seed {seed}: {findings:?}");
         while mail.try_pop().is_some() {}
         waited += device.evidence().count(Step::LimboEntered);
-        device.shutdown(Duration::from_secs(5));
+        leaks::check(&device);
     }
     assert!(waited > 0, "no block was freed while it was in use elsewhere");
 }
@@ -183,7 +180,7 @@ fn a_workspace_is_used_by_one_launch_at_a_time() {
         let stats = device.memory_stats();
         assert!(stats.workspaces >= 3 && stats.workspace_bytes_max == 3000, "seed {seed}: {stats:?}");
         assert!(stats.reserved_bytes_max <= stats.budget_bytes && stats.live_bytes == 0, "seed {seed}: {stats:?}");
-        device.shutdown(Duration::from_secs(5));
+        leaks::check(&device);
     }
 }
 
@@ -195,4 +192,6 @@ fn a_workspace_counts_in_the_budget() {
     let refused = device.launch(kernels::sum(64), 4, &[&filled]).unwrap_err();
     assert!(matches!(refused, RuntimeError::OutOfMemory { requested, .. } if requested == 1 << 20), "{refused:?}");
     assert_eq!(device.memory_stats().live_bytes, 256, "what the refused launch had is free again");
+    drop(filled);
+    leaks::check(&device);
 }

@@ -1,16 +1,18 @@
 //! Shapes, views, and the typed errors of operations that do not go together.
 
-use millstream::{Error, Tensor, cpu};
+use millstream::{Device, Error, Tensor};
 
-fn counting(shape: &[usize]) -> Tensor {
-    let device = cpu::open().expect("the CPU is always there");
+use crate::leaks::cpu;
+
+fn counting(device: &Device, shape: &[usize]) -> Tensor {
     let data: Vec<f32> = (0..shape.iter().product::<usize>()).map(|i| i as f32).collect();
-    Tensor::from_slice(&device, &data, shape).expect("data of this shape")
+    Tensor::from_slice(device, &data, shape).expect("data of this shape")
 }
 
 #[test]
 fn shapes_that_do_not_go_together_are_named_in_the_error() {
-    let a = counting(&[2, 3]);
+    let device = cpu::open().unwrap();
+    let a = counting(&device, &[2, 3]);
     let error = a.matmul(&a).unwrap_err();
     assert!(matches!(&error, Error::Shape { operation: "matmul", left, .. } if *left == [2, 3]), "{error:?}");
     assert_eq!(error.to_string(), "matmul: shapes [2, 3] and [2, 3] do not go together: [m, k] x [k, n] is needed");
@@ -22,14 +24,16 @@ fn shapes_that_do_not_go_together_are_named_in_the_error() {
 
 #[test]
 fn a_refused_operation_leaves_its_operands_as_they_were() {
-    let a = counting(&[2, 3]);
+    let device = cpu::open().unwrap();
+    let a = counting(&device, &[2, 3]);
     assert!(a.matmul(&a).is_err());
     assert_eq!(a.to_vec().unwrap(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
 }
 
 #[test]
 fn a_transposed_view_reads_the_same_memory_in_the_other_order() {
-    let a = counting(&[2, 3]);
+    let device = cpu::open().unwrap();
+    let a = counting(&device, &[2, 3]);
     let t = a.transpose(0, 1).unwrap();
     assert_eq!((t.shape(), t.stamp()), (vec![3, 2], a.stamp()), "a view is no new work");
     assert_eq!(t.to_vec().unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
@@ -40,7 +44,8 @@ fn a_transposed_view_reads_the_same_memory_in_the_other_order() {
 
 #[test]
 fn a_reshaped_view_keeps_row_major_order_even_of_a_transposed_tensor() {
-    let a = counting(&[2, 3]);
+    let device = cpu::open().unwrap();
+    let a = counting(&device, &[2, 3]);
     assert_eq!(a.reshape(&[3, 2]).unwrap().to_vec().unwrap(), a.to_vec().unwrap());
     let flat = a.transpose(0, 1).unwrap().reshape(&[6]).unwrap();
     assert_eq!(flat.to_vec().unwrap(), [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]);
@@ -49,7 +54,8 @@ fn a_reshaped_view_keeps_row_major_order_even_of_a_transposed_tensor() {
 
 #[test]
 fn operations_on_views_give_the_values_of_their_copies() {
-    let a = counting(&[2, 3]);
+    let device = cpu::open().unwrap();
+    let a = counting(&device, &[2, 3]);
     let t = a.transpose(0, 1).unwrap();
     // [0 1 2; 3 4 5] x its transpose.
     assert_eq!(a.matmul(&t).unwrap().to_vec().unwrap(), [5.0, 14.0, 14.0, 50.0]);
@@ -70,19 +76,20 @@ fn a_slice_of_another_length_than_its_shape_is_refused() {
 
 #[test]
 fn item_wants_exactly_one_element() {
-    let a = counting(&[2, 2]);
+    let device = cpu::open().unwrap();
+    let a = counting(&device, &[2, 2]);
     assert!(matches!(a.item().unwrap_err(), Error::NotOne { operation: "item", found: 4, .. }));
     assert_eq!(a.sum().unwrap().item().unwrap(), 6.0);
-    assert_eq!(counting(&[1, 1, 1]).item().unwrap(), 0.0);
+    assert_eq!(counting(&device, &[1, 1, 1]).item().unwrap(), 0.0);
 }
 
 #[test]
 fn shapes_that_cannot_be_addressed_or_have_too_many_axes_are_refused_before_any_work() {
-    let device = cpu::open().unwrap();
+    let (device, other) = (cpu::open().unwrap(), cpu::open().unwrap());
     for shape in [vec![usize::MAX, 2], vec![1 << 31, 1 << 31], vec![1; 9]] {
         let error = Tensor::zeros(&device, &shape).unwrap_err();
         assert!(matches!(error, Error::Layout { operation: "zeros", .. }), "{shape:?}: {error:?}");
-        let error = counting(&[1]).reshape(&shape).unwrap_err();
+        let error = counting(&other, &[1]).reshape(&shape).unwrap_err();
         assert!(matches!(error, Error::Layout { operation: "reshape", .. } | Error::Shape { .. }), "{error:?}");
     }
     assert_eq!(device.memory_stats().reserved_bytes, 0);
@@ -90,7 +97,8 @@ fn shapes_that_cannot_be_addressed_or_have_too_many_axes_are_refused_before_any_
 
 #[test]
 fn no_elements_sum_to_zero_and_have_no_mean() {
-    let none = counting(&[0, 3]);
+    let device = cpu::open().unwrap();
+    let none = counting(&device, &[0, 3]);
     assert_eq!(none.elements(), 0);
     assert_eq!(none.to_vec().unwrap(), [0.0; 0]);
     assert_eq!(none.sum().unwrap().item().unwrap(), 0.0);

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use millstream::{Error, Generator, Health, Kernel, RuntimeError, Tensor, cpu};
+use millstream::{Error, Generator, Health, Kernel, RuntimeError, Tensor};
+
+use crate::leaks::cpu;
 
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
 

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use millstream::{BlockState, Device, Kernel, MemoryAction, MemorySnapshot, Rung, Tensor, cpu};
+use millstream::{BlockState, Device, Kernel, MemoryAction, MemorySnapshot, Rung, Tensor};
 
 use crate::kernels;
+use crate::leaks::cpu;
 
 const MIB: usize = 1 << 20;
 

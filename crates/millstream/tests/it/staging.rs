@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use millstream::evidence::Step;
-use millstream::{Device, Kernel, Tensor, cpu, read_all};
+use millstream::{Device, Kernel, Tensor, read_all};
+
+use crate::leaks::{Checked, cpu};
 
 const KIB: usize = 1 << 10;
 const SPIN: Kernel = Kernel::Spin { micros: 30_000 };
 
 /// A device with a worker for each stream and four pieces of 4 KiB at most.
-fn tight() -> Device {
+fn tight() -> Checked {
     cpu::open_with(cpu::CpuOptions::queued(), |options| options.staging_bytes_max = 16 * KIB)
         .expect("the CPU is always there")
 }

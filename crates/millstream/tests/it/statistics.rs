@@ -1,6 +1,8 @@
 //! Figures of the memory: they add up at rest, and nothing leaks.
 
-use millstream::{Device, Generator, MemoryStats, Tensor, cpu};
+use millstream::{Device, Generator, MemoryStats, Tensor};
+
+use crate::leaks::cpu;
 
 fn work(device: &Device, key: u64) -> Tensor {
     let mut generator = Generator::new(11).split(key);

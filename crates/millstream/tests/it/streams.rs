@@ -4,9 +4,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
 use millstream::evidence::Step;
-use millstream::{Device, Error, Generator, RuntimeError, StreamPolicy, Tensor, cpu};
+use millstream::{Error, Generator, RuntimeError, StreamPolicy, Tensor};
 
-fn device(streams: usize, policy: StreamPolicy) -> Device {
+use crate::leaks::{Checked, cpu};
+
+fn device(streams: usize, policy: StreamPolicy) -> Checked {
     cpu::open_with(cpu::CpuOptions::inline(), |options| {
         options.streams = streams;
         options.policy = policy;
@@ -131,8 +133,8 @@ fn a_guard_keeps_its_stream_when_the_handle_drops() {
 #[test]
 fn what_belongs_to_another_device_is_refused() {
     let (here, there) = (cpu::open().unwrap(), cpu::open().unwrap());
-    assert_ne!(here, there);
-    assert_eq!(here, here.clone());
+    assert_ne!(*here, *there);
+    assert_eq!(*here, here.clone());
     let a = Tensor::randn(&here, &[2, 2], &mut Generator::new(1)).unwrap();
     let b = Tensor::randn(&there, &[2, 2], &mut Generator::new(1)).unwrap();
     for error in [a.add(&b).unwrap_err(), a.matmul(&b).unwrap_err()] {
