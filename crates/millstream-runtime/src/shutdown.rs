@@ -22,6 +22,9 @@ use millstream_sync::schedule::{self, Point};
 use crate::device::Shared;
 use crate::memory::ThreadCache;
 
+/// Looks at the figures before bytes are called stranded.
+const LOOKS_MAX: u32 = 64;
+
 /// What a shutdown did and what it left.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -67,6 +70,11 @@ impl Shared {
                 Some(None) => {}
             }
             if let Some(_closing) = self.closing.try_take() {
+                // Who closed may have ended since the look above: one report for all callers.
+                let known = try_enter(|held| held.lock(&self.state).shutdown.clone());
+                if let Some(Some(report)) = known {
+                    return report;
+                }
                 // This thread's own caches come home first.
                 crate::thread_state::leave_device(self);
                 let mut report = try_enter(|held| self.close(held, Some(deadline))).unwrap_or_default();
@@ -142,8 +150,24 @@ impl Shared {
         report.released_bytes = self.release_empty(held);
         self.events.release(held, &*self.backend);
         self.release_staging(usize::MAX);
-        let stats = self.memory_stats(held);
         report.leases_left = self.leases();
+        // A thread that was refused may have a block in its hands just now, between two places: a block that is stranded is so at every look.
+        for _ in 0..LOOKS_MAX {
+            self.account(held, &mut report);
+            if report.stranded_bytes == 0 {
+                break;
+            }
+            if !schedule::blocked(Point::Wait) {
+                millstream_sync::thread::yield_now();
+            }
+        }
+        report.complete = report.streams_left == 0 && report.flushes_in_progress == 0;
+        report
+    }
+
+    /// Where the bytes are that were taken from the device and not given back.
+    fn account(&self, held: &mut Held<'_, Nothing>, report: &mut ShutdownReport) {
+        let stats = self.memory_stats(held);
         report.live_bytes = stats.live_bytes;
         report.late_bytes = stats.inbox_bytes;
         report.reserved_bytes_left = stats.reserved_bytes;
@@ -152,8 +176,6 @@ impl Shared {
         let slots: Vec<u16> = self.streams.created().collect();
         let limbo: usize = slots.into_iter().map(|slot| self.limbo_bytes(held, slot)).sum();
         report.stranded_bytes = stats.reserved_bytes.saturating_sub(reachable + limbo);
-        report.complete = report.streams_left == 0 && report.flushes_in_progress == 0;
-        report
     }
 
     /// Takes the caches of all threads; those in use come by themselves, and find the gate closed.

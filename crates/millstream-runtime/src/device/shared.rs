@@ -90,6 +90,10 @@ impl Shared {
         // If the token cannot be had the cache stays listed: it costs its record, not its blocks.
         let _ = try_enter(|held| {
             let mut state = held.lock(&self.state);
+            // What a flush was refused for goes to the inbox, under this lock, so that figures find it in one place or the other.
+            while let Some(number) = cache.take_any(|number| self.memory.slab.block(number).bytes()) {
+                self.streams.slot(cache.slot()).hand_back(number, self.memory.slab.block(number));
+            }
             if let Some(at) = state.caches.iter().position(|c| Arc::ptr_eq(c, cache)) {
                 state.caches.swap_remove(at);
                 state.retired.add(cache.counts());

@@ -3,8 +3,9 @@
 use std::time::{Duration, Instant};
 
 use millstream::evidence::Step;
-use millstream::{Device, Event, EventState, RuntimeError, Stream};
+use millstream::{Device, Event, EventState, Kernel, RuntimeError, Stream};
 use millstream_sync::Arc;
+use millstream_sync::atomic::{AtomicBool, Ordering};
 
 use super::probes::{Driven, Verdict, What, opened, queued, text, threads, work};
 use super::sheet::{Row, Sheet};
@@ -198,8 +199,13 @@ fn shared(plan: &Plan, run: u64) -> Verdict {
     threads(THREADS, move |thread| {
         for round in 0..20u64 {
             let sum = work(&d, round).map_err(text)?;
+            // Nobody else submits to this stream: a record of it says this position or a later one.
+            let tail = d.enqueue(Kernel::Spin { micros: 0 }).map_err(text)?;
             one.record().map_err(text)?;
             let before = one.stamp().map_err(text)?;
+            if before.stream == tail.stream && before.seq < tail.seq {
+                return Err(format!("thread {thread}: the record says {before:?}, its stream was at {tail:?}"));
+            }
             one.wait().map_err(text)?;
             one.query().map_err(text)?;
             one.synchronize(Some(LONG)).map_err(text)?;
@@ -251,24 +257,30 @@ fn expires(plan: &Plan, run: u64) -> Verdict {
     let device = opened(&name, plan.seed ^ run, 2)?;
     let stream = device.current_stream().map_err(text)?;
     let event = Event::new(&device, false);
-    spin(&device, 60_000).map_err(text)?;
+    spin(&device, 200_000).map_err(text)?;
     let block = filled(&device, WORDS, 5.0).map_err(text)?;
     let hash = fingerprint(&device, &block, WORDS).map_err(text)?;
     event.record().map_err(text)?;
-    let begun = Instant::now();
+    let clock = Ticks::start();
     let waits = [
         ("event", event.synchronize(Some(SOON))),
         ("stream", stream.synchronize_until(Some(Instant::now() + SOON))),
         ("device", device.synchronize_all(Some(Instant::now() + SOON))),
     ];
-    let took = begun.elapsed();
-    // Of the simulator no real time can be asked, and a machine that sat still for longer than the work has shown nothing.
-    let judged = name != DeviceName::Sim && took < Duration::from_millis(50);
+    let ticks = clock.stop();
+    // The simulator's work takes no real time. A machine that stood still has let no other thread tick either, and is not judged.
+    let took_long = ticks >= 15;
     for (what, outcome) in waits {
         match outcome {
-            Err(RuntimeError::Timeout { .. }) => {}
-            Ok(()) if !judged => {}
-            other => return Err(format!("{what}: 1 ms for 60 ms of work gave {other:?} after {took:?}")),
+            Err(RuntimeError::Timeout { .. }) if !took_long => {}
+            Ok(())
+                if name == DeviceName::Sim
+                    || (!took_long && event.query().is_ok_and(|state| state == EventState::Done)) => {}
+            other => {
+                return Err(format!(
+                    "{what}: 1 ms for 200 ms of work gave {other:?}, while others had {ticks} turns of 5 ms"
+                ));
+            }
         }
     }
     event.synchronize(Some(LONG)).map_err(text)?;
@@ -278,4 +290,31 @@ fn expires(plan: &Plan, run: u64) -> Verdict {
     check(&device, &hash, WORDS, 5.0, "work behind an expired deadline")?;
     drop((stream, event, block, hash));
     at_rest(&device)
+}
+
+/// Another thread's turns: time as this machine gives it.
+struct Ticks {
+    stop: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<u32>,
+}
+
+impl Ticks {
+    fn start() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let seen = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut ticks = 0;
+            while !seen.load(Ordering::Relaxed) {
+                std::thread::sleep(Duration::from_millis(5));
+                ticks += 1;
+            }
+            ticks
+        });
+        Self { stop, thread }
+    }
+
+    fn stop(self) -> u32 {
+        self.stop.store(true, Ordering::Relaxed);
+        self.thread.join().unwrap_or(0)
+    }
 }

@@ -123,6 +123,9 @@ fn at_work(name: &DeviceName, seed: u64, run: u64) -> Verdict {
                 while !stop.load(Ordering::Relaxed) {
                     value(&device, 1 + thread)?;
                     drop(work(&device, thread).map_err(text)?);
+                    // Calls that hold locks, so that the child finds some of them taken.
+                    let _ = device.memory_stats();
+                    device.trim();
                     steps.advance();
                 }
                 Ok(())

@@ -168,6 +168,8 @@ fn late_users(plan: &Plan, run: u64) -> Verdict {
     const USERS: usize = 3;
     let device = opened(&queued(plan), plan.seed ^ run, USERS + 3)?;
     let value = 2.75 + run as f32;
+    // Keeps the segment: memory that is written too early must show in values, and not end the process.
+    let pin = filled(&device, 64, 0.0).map_err(text)?;
     let made = filled(&device, WORDS, value).map_err(text)?;
     let (used, dropped) = (Arc::new(Steps::default()), Arc::new(Steps::default()));
     let handles: Vec<_> = (0..USERS)
@@ -198,7 +200,7 @@ fn late_users(plan: &Plan, run: u64) -> Verdict {
     }
     verdict?;
     let late = device.evidence().count(Step::LateSecondUser);
-    drop(poison);
+    drop((poison, pin));
     at_rest(&device)?;
     if late == 0 { Err("the block met no second user".to_owned()) } else { Ok(()) }
 }
@@ -208,6 +210,8 @@ fn weights(plan: &Plan, run: u64) -> Verdict {
     const STREAMS: usize = 12;
     let device = opened(&queued(plan), plan.seed ^ run, STREAMS + 1)?;
     let value = 0.5 + run as f32;
+    // As above: keeps the segment.
+    let pin = filled(&device, 64, 0.0).map_err(text)?;
     let weights = filled(&device, WORDS, value).map_err(text)?;
     let used = Arc::new(Steps::default());
     let handles: Vec<_> = (0..STREAMS)
@@ -224,6 +228,7 @@ fn weights(plan: &Plan, run: u64) -> Verdict {
         readers = readers.and(handle.join().map_err(|_| "a reader panicked".to_owned())?);
     }
     readers.and(verdict)?;
+    drop(pin);
     zero("leases given back twice", device.evidence().count(Step::DoubleReturn))?;
     at_rest(&device)
 }

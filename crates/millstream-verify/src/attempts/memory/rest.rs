@@ -1,7 +1,7 @@
 //! What is left when work is over, and whether the figures say so.
 
 use millstream::evidence::Step;
-use millstream::{Buffer, Tensor};
+use millstream::{BlockState, Buffer, Tensor};
 use millstream_sync::{Arc, BoundedQueue};
 
 use crate::attempts::probes::{Verdict, opened, queued, text, threads, work, zero};
@@ -103,6 +103,8 @@ pub(super) fn adds_up(plan: &Plan, run: u64) -> Verdict {
         Ok(all.into_iter().step_by(2).collect())
     });
     let kept = left.join().map_err(|_| "the thread panicked".to_owned())??;
+    // Once through the cache: in and out again.
+    drop(sizes.iter().map(|words| filled(&device, *words, 3.0)).collect::<Result<Vec<_>, _>>().map_err(text)?);
     let mine: Vec<Buffer> =
         sizes.iter().map(|words| filled(&device, *words, 3.0)).collect::<Result<_, _>>().map_err(text)?;
     let live: usize = kept.iter().chain(&mine).map(Buffer::bytes).sum();
@@ -116,6 +118,18 @@ pub(super) fn adds_up(plan: &Plan, run: u64) -> Verdict {
     let parts = stats.live_bytes + free;
     if parts != stats.reserved_bytes || stats.limbo_blocks != 0 {
         return Err(format!("the parts are {parts} bytes of {} reserved: {stats:?}", stats.reserved_bytes));
+    }
+    let snapshot = device.memory_snapshot().map_err(text)?;
+    let (seen, reserved) = (snapshot.bytes(BlockState::Live), snapshot.reserved_bytes());
+    if seen != live || reserved != stats.reserved_bytes {
+        return Err(format!(
+            "the snapshot shows {seen} live bytes of {reserved}, {live} of {} are",
+            stats.reserved_bytes
+        ));
+    }
+    let blocks: usize = snapshot.segments.iter().flat_map(|s| &s.blocks).map(|block| block.bytes).sum();
+    if blocks != reserved {
+        return Err(format!("the blocks of the snapshot are {blocks} bytes in segments of {reserved}"));
     }
     drop((kept, mine));
     at_rest(&device)
