@@ -11,6 +11,7 @@
 
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 
 use millstream_sync::Arc;
 use millstream_sync::lock::try_enter;
@@ -50,7 +51,7 @@ struct Entry {
     caches: Vec<Arc<ThreadCache>>,
     ring: Arc<ThreadRing>,
     /// The current stream and its cache, worked out from the fields above.
-    now: Option<(u16, Arc<ThreadCache>)>,
+    now: Option<Here>,
 }
 
 /// A thread's entries, one for each device that it uses.
@@ -63,8 +64,11 @@ millstream_sync::thread_state! {
     static THREAD: ThreadState = ThreadState { entries: RefCell::new(Vec::new()) }
 }
 
-/// What an operation needs of its thread: the current stream, its cache, the ring.
-pub(crate) struct Here {
+/// What an operation needs of its thread, counted without an atomic: an operation keeps it while user code may run inside, which may change the thread's state.
+pub(crate) type Here = Rc<Current>;
+
+/// The current stream of a thread, with its cache and ring.
+pub(crate) struct Current {
     pub(crate) pin: Arc<Pin>,
     pub(crate) slot: u16,
     pub(crate) cache: Arc<ThreadCache>,
@@ -72,6 +76,7 @@ pub(crate) struct Here {
 }
 
 /// Runs `f` on this thread's entry for the device. Errors: `ThreadExiting`, `Reentered`.
+#[inline]
 fn with_entry<R>(shared: &Arc<Shared>, f: impl FnOnce(&mut Entry) -> Result<R>) -> Result<R> {
     THREAD
         .try_with(|state| {
@@ -97,12 +102,7 @@ pub(crate) fn here(shared: &Arc<Shared>) -> Result<Here> {
         if entry.now.is_none() {
             entry.become_current()?;
         }
-        match &entry.now {
-            Some((slot, cache)) => {
-                Ok(Here { pin: entry.pin.clone(), slot: *slot, cache: cache.clone(), ring: entry.ring.clone() })
-            }
-            None => Err(Error::Closed),
-        }
+        entry.now.clone().ok_or(Error::Closed)
     })
 }
 
@@ -114,7 +114,7 @@ pub(crate) fn cache_if_current<R>(shared: &Arc<Shared>, stream: u16, f: impl FnO
             let entries = state.entries.try_borrow().ok()?;
             let entry = entries.iter().find(|e| Arc::ptr_eq(&e.pin.shared, shared))?;
             match &entry.now {
-                Some((slot, cache)) if *slot == stream => Some(f(cache)),
+                Some(now) if now.slot == stream => Some(f(&now.cache)),
                 _ => None,
             }
         })
@@ -214,7 +214,8 @@ impl Entry {
                 cache
             }
         };
-        self.now = Some((slot, cache));
+        let (pin, ring) = (self.pin.clone(), self.ring.clone());
+        self.now = Some(Rc::new(Current { pin, slot, cache, ring }));
         Ok(())
     }
 

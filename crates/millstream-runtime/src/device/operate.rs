@@ -61,12 +61,11 @@ impl Device {
     pub fn allocate(&self, bytes: usize) -> Result<Buffer> {
         let shared = self.shared();
         let here = thread_state::here(shared)?;
-        let mut buffer = shared.allocate(&here, bytes)?;
         let slot = shared.streams.slot(here.slot);
         // The block may be in use by earlier work of this stream: a user on another one comes after it.
-        let seq = slot.published();
-        buffer.publish(Stamp { device: shared.id, stream: here.slot, generation: slot.generation(), seq });
-        Ok(buffer)
+        let tail =
+            || Stamp { device: shared.id, stream: here.slot, generation: slot.generation(), seq: slot.published() };
+        shared.allocate_after(&here, bytes, tail)
     }
 
     /// Enqueues `kernel` on the current stream without an output, for its effect on time ([`Kernel::Spin`]). Errors: as [`Device::launch`].

@@ -16,34 +16,41 @@ use super::{Buffer, ThreadCache};
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Step;
+use crate::stamp::Stamp;
 use crate::thread_state::Here;
 
 impl Shared {
     /// Allocates `bytes` for the thread's current stream. Blocks the host only on the last rungs of the ladder.
     /// Errors: [`Error::OutOfMemory`], [`Error::Fault`].
-    #[inline]
+    #[inline(always)]
     pub(crate) fn allocate(self: &Arc<Self>, here: &Here, bytes: usize) -> Result<Buffer> {
-        if let Some((class, size)) = class_of(bytes)
-            && let Some(number) = here.cache.take(class, size)
-        {
-            return Ok(self.handed_out(here, number, bytes));
-        }
-        let number = self.allocate_slowly(here, bytes)?;
-        Ok(self.handed_out(here, number, bytes))
+        self.allocate_after(here, bytes, || Stamp { device: self.id, stream: 0, generation: 0, seq: 0 })
     }
 
-    #[inline]
-    fn handed_out(&self, here: &Here, number: u32, bytes: usize) -> Buffer {
+    /// The same, for memory that may be used after what `stamp` says when the block was found: finding it may have enqueued a wait. Inlined, and the handle is made in its place: a hit costs little more than what it must write.
+    #[inline(always)]
+    pub(crate) fn allocate_after(
+        self: &Arc<Self>,
+        here: &Here,
+        bytes: usize,
+        stamp: impl FnOnce() -> Stamp,
+    ) -> Result<Buffer> {
+        let cached = class_of(bytes).and_then(|(class, size)| here.cache.take(class, size));
+        let number = match cached {
+            Some(number) => number,
+            None => self.allocate_slowly(here, bytes)?,
+        };
         let block = self.memory.slab.block(number);
         block.allocate_for(here.slot);
         if self.memory.history.is_on() {
             self.memory.history.note_block(MemoryAction::Alloc, block);
         }
-        Buffer::first(here.pin.clone(), number, bytes)
+        Ok(Buffer::first(here.pin.clone(), block, number, bytes, stamp()))
     }
 
     /// The cache has no such block: what others sent back, then the ladder, then the reclaimers and the ladder again.
     #[cold]
+    #[inline(never)]
     fn allocate_slowly(self: &Arc<Self>, here: &Here, bytes: usize) -> Result<u32> {
         let Some(size) = block_bytes(bytes) else { return Err(self.refuse(bytes, Ladder::default())) };
         self.settle_imports();

@@ -35,14 +35,15 @@ pub struct Buffer {
 }
 
 impl Buffer {
-    /// A first handle to a block that was just allocated.
-    pub(crate) fn first(pin: Arc<Pin>, number: u32, bytes: usize) -> Self {
-        pin.shared.memory.slab.block(number).begin(bytes);
-        let last_write = Stamp { device: pin.shared.id, stream: 0, generation: 0, seq: 0 };
+    /// A first handle to `block`, the one of that number, which was just allocated and may be used after `last_write`.
+    #[inline]
+    pub(super) fn first(pin: Arc<Pin>, block: &Block, number: u32, bytes: usize, last_write: Stamp) -> Self {
+        block.begin(bytes);
         Self { pin, number, bytes, last_write }
     }
 
     /// Fixes who defines the value. Called once, before the handle is given out.
+    #[inline]
     pub(crate) fn publish(&mut self, stamp: Stamp) {
         self.last_write = stamp;
         self.block().set_written(stamp.seq);

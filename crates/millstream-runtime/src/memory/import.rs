@@ -32,6 +32,7 @@ use super::{Buffer, Pin};
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Step;
+use crate::stamp::Stamp;
 
 /// What is called when nobody uses the memory any more. Not run on drop: a forked child must leave it alone.
 struct Deleter(ManuallyDrop<Box<dyn FnOnce() + Send>>);
@@ -135,7 +136,14 @@ impl Shared {
         let now = imports.bytes.fetch_add(bytes, Ordering::Relaxed) + bytes;
         imports.bytes_max.fetch_max(now, Ordering::Relaxed);
         self.evidence.hit(Step::Imported);
-        Ok(Buffer::first(Arc::new(Pin { shared: self.clone() }), number, bytes))
+        let block = self.memory.slab.block(number);
+        Ok(Buffer::first(
+            Arc::new(Pin { shared: self.clone() }),
+            block,
+            number,
+            bytes,
+            Stamp { device: self.id, stream: 0, generation: 0, seq: 0 },
+        ))
     }
 
     /// Maps `bytes` bytes of a file from `offset` on. Errors: `File`, `FileTooShort`, and those of [`Shared::import`].

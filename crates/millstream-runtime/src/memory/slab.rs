@@ -69,6 +69,7 @@ impl Block {
     pub(super) fn begin(&self, requested: usize) {
         self.handles.store(1, Ordering::Relaxed);
         self.requested.store(requested as u64, Ordering::Relaxed);
+        self.written.store(0, Ordering::Relaxed);
     }
 
     pub(super) fn has_handles(&self) -> bool {
@@ -110,10 +111,16 @@ impl Block {
     }
 }
 
+#[cold]
+fn new_chunk() -> Box<[Block; CHUNK]> {
+    let records: Box<[Block]> = (0..CHUNK).map(|_| Block::default()).collect();
+    records.try_into().expect("as many as were made")
+}
+
 /// All records of a device.
 #[derive(Debug)]
 pub(crate) struct Slab {
-    chunks: Box<[OnceLock<Box<[Block]>>]>,
+    chunks: Box<[OnceLock<Box<[Block; CHUNK]>>]>,
     next: AtomicU32,
 }
 
@@ -125,7 +132,8 @@ impl Slab {
     /// The record of `number`.
     #[inline]
     pub(crate) fn block(&self, number: u32) -> &Block {
-        let chunk = self.chunks[number as usize / CHUNK].get_or_init(|| (0..CHUNK).map(|_| Block::default()).collect());
+        let chunk = &self.chunks[number as usize / CHUNK];
+        let chunk = chunk.get().unwrap_or_else(|| chunk.get_or_init(new_chunk));
         &chunk[number as usize % CHUNK]
     }
 
