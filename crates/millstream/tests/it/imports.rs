@@ -134,6 +134,18 @@ fn the_deleter_runs_when_the_last_handle_of_the_device_is_gone_before_the_work()
 }
 
 #[test]
+fn the_deleter_runs_after_a_fault_too() {
+    let device = cpu::open_queued().unwrap();
+    let (buffer, calls) = import(&device, vec![1.0; 8]);
+    // The kernel copies more elements than its output holds: the device fails while it uses the import.
+    drop(device.launch(kernels::copy(8), 4, &[&buffer]).unwrap());
+    assert!(device.synchronize().is_err());
+    drop(buffer);
+    device.shutdown(Duration::from_secs(10));
+    assert_eq!(calls.count(), 1);
+}
+
+#[test]
 fn a_deleter_is_called_with_nothing_held_and_may_panic() {
     let device = cpu::open().unwrap();
     let inside = device.clone();
