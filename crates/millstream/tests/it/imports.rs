@@ -13,7 +13,7 @@ use millstream_sync::atomic::{AtomicUsize, Ordering};
 use crate::kernels;
 use crate::leaks::{self, cpu};
 
-const SPIN: Kernel = Kernel::Spin { micros: 60_000 };
+const SPIN: Kernel = Kernel::Spin { micros: 400_000 };
 
 /// Counts the calls of a deleter.
 #[derive(Clone, Default)]

@@ -11,7 +11,7 @@ use crate::kernels;
 use crate::leaks::{Checked, cpu};
 
 const MIB: usize = 1 << 20;
-const LONG: Kernel = Kernel::Spin { micros: 600_000 };
+const LONG: Kernel = Kernel::Spin { micros: 1_500_000 };
 
 fn device(budget_bytes: usize, cache_bytes_max: usize) -> Checked {
     cpu::open_with(cpu::CpuOptions::queued(), |options| {
@@ -128,7 +128,7 @@ fn a_free_block_of_a_stream_at_work_is_taken_behind_a_wait_on_the_device_and_not
     });
     let begun = Instant::now();
     let mine = serves(&device, Rung::BusyPools, || filled(&device, 4 * MIB));
-    assert!(begun.elapsed() < Duration::from_millis(300), "the host waited for {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(900), "the host waited for {:?}", begun.elapsed());
     assert_eq!(device.evidence().count(Step::StealBehindWait), 1);
     assert!(!other.is_idle(), "the other stream was done already: this machine is too slow for the test");
     device.synchronize().unwrap();
@@ -187,7 +187,7 @@ fn the_host_waits_for_the_oldest_position_and_not_for_all() {
     let small = device.allocate(256).unwrap();
     let blocks: Vec<Buffer> = (0..2).map(|_| filled(&device, 2 * MIB)).collect();
     device.synchronize().unwrap();
-    for ((stream, micros), block) in [(&soon, 50_000), (&late, 2_000_000)].into_iter().zip(blocks) {
+    for ((stream, micros), block) in [(&soon, 50_000), (&late, 4_000_000)].into_iter().zip(blocks) {
         on(&device, stream, || {
             device.enqueue(Kernel::Spin { micros }).unwrap();
             drop(first_word(&device, &block));
@@ -196,7 +196,7 @@ fn the_host_waits_for_the_oldest_position_and_not_for_all() {
     }
     let begun = Instant::now();
     let mine = serves(&device, Rung::Wait, || filled(&device, 2 * MIB));
-    assert!(begun.elapsed() < Duration::from_millis(1200), "waited for all: {:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_millis(3000), "waited for all: {:?}", begun.elapsed());
     assert_eq!(device.evidence().count(Step::WaitedForOldest), 1);
     assert!(!late.is_idle());
     drop((mine, small));

@@ -43,7 +43,7 @@ fn every_block_is_in_the_picture_with_its_state_and_the_totals_add_up() {
     let other = device.acquire_stream().unwrap();
     {
         let _current = device.with_stream(&other).unwrap();
-        device.enqueue(Kernel::Spin { micros: 200_000 }).unwrap();
+        device.enqueue(Kernel::Spin { micros: 800_000 }).unwrap();
         drop(device.launch(kernels::copy(1), 4, &[&by_two]).unwrap());
     }
     drop(by_two);

@@ -8,7 +8,7 @@ use millstream::{Device, Kernel, Tensor, read_all};
 use crate::leaks::{Checked, cpu};
 
 const KIB: usize = 1 << 10;
-const SPIN: Kernel = Kernel::Spin { micros: 30_000 };
+const SPIN: Kernel = Kernel::Spin { micros: 400_000 };
 
 /// A device with a worker for each stream and four pieces of 4 KiB at most.
 fn tight() -> Checked {
