@@ -23,6 +23,13 @@ pub fn in_forked_child(f: impl FnOnce() -> u8) -> Option<u8> {
     crate::fork::in_child_process(f)
 }
 
+pub use crate::exit::ExitReport;
+
+/// Has `f` called when the process ends by `exit`, after the hook that closes all devices, on the thread that ends it. For probes; the first call of the process counts.
+pub fn after_exit_hook(f: impl Fn(ExitReport) + Send + Sync + 'static) {
+    crate::exit::after_hook(Box::new(f));
+}
+
 /// A step of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(usize)]

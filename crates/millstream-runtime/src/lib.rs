@@ -11,6 +11,7 @@ mod device;
 mod error;
 mod event;
 pub mod evidence;
+mod exit;
 mod fault;
 mod fork;
 mod memory;

@@ -10,6 +10,7 @@ use millstream_sync::lock::try_enter;
 use super::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Evidence;
+use crate::exit;
 use crate::profile::Trace;
 use crate::shutdown::ShutdownReport;
 use crate::stream::{Stream, StreamGuard, StreamPolicy};
@@ -101,6 +102,7 @@ impl Device {
     pub fn open_with(backend: Arc<dyn Backend>, mut options: DeviceOptions) -> Self {
         options.streams = options.streams.clamp(1, millstream_sync::slot_set::SLOTS_MAX);
         let shared = Arc::new(Shared::new(backend, options));
+        exit::watch(&shared);
         Self { handles: Arc::new(Handles { shared }) }
     }
 

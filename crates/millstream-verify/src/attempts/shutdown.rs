@@ -4,19 +4,22 @@
 
 use std::time::Duration;
 
-use millstream::evidence::Step;
-use millstream::{Device, Error, Kernel, RuntimeError, Tensor};
+use millstream::evidence::{self, Step};
+use millstream::{Device, Error, Health, Kernel, RuntimeError, StreamPolicy, Tensor};
 use millstream_sync::Arc;
 
-use super::probes::{Driven, Verdict, What, opened, text, work, zero};
+use super::probes::{Driven, FINE, Verdict, What, opened, text, work, zero};
 use super::sheet::{Row, Sheet};
 use super::stage::{LONG, Steps};
+use super::tally;
+use crate::open;
 use crate::plan::DeviceName;
 
 /// Steps that the attempt claims to drive.
 pub const CLAIMS: [Step; 3] = [Step::FlushRefused, Step::LeaseReturned, Step::HostWait];
 
 const EXIT: &str = "Process exit";
+const HOOK: &str = "Exit hook";
 const CLOSE: &str = "Shutdown";
 const AFTER: &str = "After the end";
 
@@ -36,6 +39,11 @@ pub static SHEET: Sheet = Sheet {
             mechanism: "nothing waits for the device at exit; destructors cannot panic",
         },
         Row {
+            pattern: HOOK,
+            place: ("crates/millstream-runtime/src/exit.rs", "fn close_all("),
+            mechanism: "an exit handler closes the gates and waits at most 200 ms for who is inside; the table holds weak handles",
+        },
+        Row {
             pattern: CLOSE,
             place: ("crates/millstream-runtime/src/shutdown.rs", "fn close("),
             mechanism: "refuse, wait for submissions and flushes, drain, collect, release: in that order",
@@ -53,6 +61,13 @@ pub static SHEET: Sheet = Sheet {
             runs: 100,
             what: What::Child("exit-in-flight"),
         },
+        Driven { pattern: HOOK, name: "20 threads at work, main returns", runs: 100, what: What::Child(FROM_MAIN) },
+        Driven {
+            pattern: HOOK,
+            name: "20 threads at work, somebody calls exit",
+            runs: 100,
+            what: What::Child(BY_CALL),
+        },
         Driven {
             pattern: CLOSE,
             name: "against working threads",
@@ -68,20 +83,33 @@ pub static SHEET: Sheet = Sheet {
     ],
     properties: &[
         "No process hung or crashed at its end",
+        "The exit hook ran, closed the device and ended in time, whoever was inside",
         "Every thread at work was told by a typed error; no flush, lease or byte was left behind",
         "Buffers that outlived the shutdown kept their memory, were counted, and went home when they dropped",
     ],
 };
 
+const FROM_MAIN: &str = "exit-from-main";
+const BY_CALL: &str = "exit-by-call";
+
+/// Whether the last word of this probe is said by the exit hook.
+pub(super) fn speaks_at_exit(name: &str) -> bool {
+    name == FROM_MAIN || name == BY_CALL
+}
+
 /// The child's side. `None`: no probe of this attempt.
 pub(super) fn in_child(name: &str, device: &DeviceName, seed: u64, run: u64) -> Option<Verdict> {
     Some(match name {
         "exit-in-flight" => exit_in_flight(device, seed, run),
+        FROM_MAIN | BY_CALL => at_work_at_exit(name, device, seed, run),
         "shutdown-against-work" => against_work(device, seed, run),
         "shutdown-live-buffers" => live_buffers(device, seed, run),
         _ => return None,
     })
 }
+
+/// The hook waits 200 ms at most; the rest is what a busy machine adds.
+const HOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Asynchronous and inline in turn, where the device has both.
 fn mode(name: &DeviceName, run: u64) -> DeviceName {
@@ -136,6 +164,53 @@ fn exit_in_flight(name: &DeviceName, seed: u64, run: u64) -> Verdict {
         });
     }
     Ok(())
+}
+
+/// Twenty threads work on eight streams, some of them waiting for one, when the process ends: main returns, or main or another thread calls for it. The last word is said after the hook.
+fn at_work_at_exit(probe: &str, name: &DeviceName, seed: u64, run: u64) -> Verdict {
+    const THREADS: u64 = 20;
+    let policy = if run % 4 < 2 { StreamPolicy::Share } else { StreamPolicy::Wait(LONG) };
+    let device = open::open(&mode(name, run), seed ^ run, |options| {
+        options.streams = 8;
+        options.policy = policy;
+    })
+    .map_err(text)?;
+    let closed = device.clone();
+    evidence::after_exit_hook(move |report| {
+        let health = closed.health();
+        match report.devices == 1 && health == Health::Closed && report.waited < HOOK_LIMIT {
+            true => println!("{FINE}"),
+            false => println!("the exit hook says {report:?}, the device is {health:?}"),
+        }
+    });
+    let steps = Arc::new(Steps::default());
+    for thread in 0..THREADS {
+        let (device, steps) = (device.clone(), steps.clone());
+        // Not joined: it is at work when the process ends.
+        std::thread::spawn(move || {
+            for round in 0.. {
+                if work(&device, thread * 1_000 + round).and_then(|sum| sum.item()).is_err() {
+                    // Told that the device is closed: what a program does then is its own affair, and it must be able to.
+                    device.leave_thread();
+                    std::thread::sleep(LONG);
+                }
+                steps.advance();
+                if round % 8 == thread % 8 {
+                    device.leave_thread();
+                }
+            }
+        });
+    }
+    steps.wait_for((run % 50) as u32)?;
+    if probe == FROM_MAIN {
+        return Ok(());
+    }
+    println!("{}", tally::line());
+    if run % 2 == 1 {
+        std::thread::spawn(|| std::process::exit(0));
+        std::thread::sleep(LONG);
+    }
+    std::process::exit(0)
 }
 
 /// Eight threads work; two threads shut down at one moment; everybody is told, nothing is left.

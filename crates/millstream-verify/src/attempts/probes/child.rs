@@ -13,7 +13,7 @@ use crate::attempts::{fork, shutdown, tally};
 use crate::plan::{DeviceName, Plan};
 
 /// What a child that saw nothing wrong prints last.
-const FINE: &str = "probe: fine";
+pub const FINE: &str = "probe: fine";
 
 /// How a child process is started.
 #[derive(Clone, Debug)]
@@ -86,7 +86,8 @@ pub fn run_child(name: &str, arguments: &[String]) -> i32 {
     println!("{}", tally::line());
     match verdict {
         Ok(()) => {
-            println!("{FINE}");
+            let said_later = shutdown::speaks_at_exit(name);
+            println!("{}", if said_later { "probe: about to exit" } else { FINE });
             0
         }
         Err(detail) => {

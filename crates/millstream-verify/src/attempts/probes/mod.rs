@@ -12,6 +12,7 @@ mod exits;
 mod leases;
 mod traffic;
 
+pub(super) use child::FINE;
 pub use child::{Child, run_child};
 
 use std::time::Instant;
