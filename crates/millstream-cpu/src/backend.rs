@@ -5,8 +5,8 @@
 use std::time::{Duration, Instant};
 
 use millstream_hal::{
-    Backend, DeviceInfo, Error, EventStatus, Fault, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream,
-    Result,
+    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Launch, RawEvent, RawGraph, RawSegment, RawStaging,
+    RawStream, Result,
 };
 use millstream_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use millstream_sync::{Arc, BoundedQueue, OnceLock, thread};
@@ -192,7 +192,7 @@ impl Backend for CpuBackend {
 
     fn allocate_segment(&self, bytes: usize) -> Result<RawSegment> {
         let (address, bytes) = self.memory.take(bytes)?;
-        Ok(RawSegment { base: millstream_hal::DevicePtr(address), bytes })
+        Ok(RawSegment { base: DevicePtr(address), bytes })
     }
 
     fn release_segment(&self, segment: RawSegment) {
@@ -315,6 +315,16 @@ impl Backend for CpuBackend {
 
     fn fault(&self) -> Option<Fault> {
         self.shared.fault.read().cloned()
+    }
+
+    fn poisoned_from(&self, stream: RawStream) -> Option<u64> {
+        let slot = self.stream(stream);
+        slot.faulty_from().map(|position| slot.seq_of(position))
+    }
+
+    fn read_back(&self, from: DevicePtr, to: &mut [u8]) -> Result<()> {
+        memory::read(from.0, to);
+        Ok(())
     }
 
     fn begin_capture(&self, _stream: RawStream) -> Result<()> {

@@ -8,7 +8,7 @@
 
 use std::any::Any;
 
-use millstream_hal::{Error, Fault, RawStream};
+use millstream_hal::{Error, Fault, FaultScope, RawStream};
 use millstream_sync::OnceLock;
 
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct FaultCell(OnceLock<Fault>);
 
 impl FaultCell {
     pub(crate) fn set(&self, stream: RawStream, seq: u64, kernel: &'static str, panic: &(dyn Any + Send)) {
-        self.0.get_or_init(|| Fault { stream, seq, kernel, reason: reason(panic) });
+        self.0.get_or_init(|| Fault { scope: FaultScope::Stream, stream, seq, kernel, reason: reason(panic) });
     }
 
     pub(crate) fn read(&self) -> Option<&Fault> {
@@ -25,14 +25,7 @@ impl FaultCell {
 
     /// Errors: [`Error::Fault`], once there is one.
     pub(crate) fn check(&self) -> Result<(), Error> {
-        self.0.get().map_or(Ok(()), |fault| {
-            Err(Error::Fault {
-                stream: fault.stream.0,
-                seq: fault.seq,
-                kernel: fault.kernel,
-                reason: fault.reason.clone(),
-            })
-        })
+        self.0.get().map_or(Ok(()), |fault| Err(fault.error()))
     }
 }
 

@@ -72,6 +72,18 @@ impl Memory {
     }
 }
 
+/// Copies bytes of device or host memory at `address`. Nobody writes them meanwhile: the runtime keeps their value alive (`read_back` of the contract).
+pub(crate) fn read(address: u64, to: &mut [u8]) {
+    if to.is_empty() {
+        return;
+    }
+    let from = std::ptr::with_exposed_provenance::<u8>(address as usize);
+    // SAFETY: asks for initialised, live bytes that nobody writes; all memory was zeroed when taken or filled by its owner, the runtime keeps it (`memory-outlives-work`)
+    // and calls only when the work that wrote it has completed.
+    let bytes = unsafe { std::slice::from_raw_parts(from, to.len()) };
+    to.copy_from_slice(bytes);
+}
+
 /// From the process's allocator, below [`MAPPED`].
 fn take_small(size: usize) -> Option<u64> {
     let layout = Layout::from_size_align(size, SEGMENT_ALIGN).ok()?;

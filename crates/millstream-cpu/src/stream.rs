@@ -154,6 +154,12 @@ impl Slot {
         self.faulty_from.load(Ordering::Relaxed) <= position
     }
 
+    /// The first position that failed or came after a failure. Final for a position that was seen reached.
+    pub(crate) fn faulty_from(&self) -> Option<u64> {
+        // ORDER: Relaxed; as above.
+        Some(self.faulty_from.load(Ordering::Relaxed)).filter(|position| *position != u64::MAX)
+    }
+
     /// Whether anything of the stream failed.
     pub(crate) fn has_failed(&self) -> bool {
         self.is_faulty(u64::MAX - 1)

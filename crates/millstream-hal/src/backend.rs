@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{EventStatus, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
+use crate::{DevicePtr, EventStatus, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
 
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,9 +23,21 @@ pub struct DeviceInfo {
     pub host_addressable: bool,
 }
 
+/// How far a failure reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultScope {
+    /// The operation failed, and with it all that is ordered after it: later work of its stream, and of every stream from a wait for such work on. That work is skipped, and its
+    /// positions are reached all the same. Everything else runs to its end and is right. See [`Backend::poisoned_from`].
+    Stream,
+    /// The device is lost: nothing runs any more, and nobody can say what its memory holds.
+    Device,
+}
+
 /// The first failure of a device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// What it took with it.
+    pub scope: FaultScope,
     /// Stream of the operation.
     pub stream: RawStream,
     /// Its position.
@@ -34,6 +46,14 @@ pub struct Fault {
     pub kernel: &'static str,
     /// What the device said.
     pub reason: String,
+}
+
+impl Fault {
+    /// The error that every call which meets the failure returns.
+    #[must_use]
+    pub fn error(&self) -> crate::Error {
+        crate::Error::Fault { stream: self.stream.0, seq: self.seq, kernel: self.kernel, reason: self.reason.clone() }
+    }
 }
 
 /// A device. Object-safe; all methods may be called from any thread.
@@ -93,8 +113,23 @@ pub trait Backend: Send + Sync + 'static {
         None
     }
 
-    /// The first failure, if the device has failed. Sticky.
+    /// The first failure, if the device has failed. Sticky. From then on launches are refused. After a failure of [`FaultScope::Stream`] events are made, recorded, waited for and asked as
+    /// before, and a mark answers `Fault` only once it is reached, at a position that is lost.
     fn fault(&self) -> Option<Fault>;
+
+    /// The first position of `stream` that is lost by a failure of [`FaultScope::Stream`]; `None` while there is none. The lost positions of a stream are that one and all after it. A
+    /// caller that saw a position reached gets the final answer about it.
+    fn poisoned_from(&self, stream: RawStream) -> Option<u64> {
+        let _ = stream;
+        None
+    }
+
+    /// Copies device memory to the host outside of every stream: how values that stand are read after a failure of [`FaultScope::Stream`]. The caller has seen the work complete that
+    /// wrote them, and nothing writes them meanwhile. May block the host. Errors: `Unsupported`; `Fault` when the device is lost.
+    fn read_back(&self, from: DevicePtr, to: &mut [u8]) -> Result<()> {
+        let _ = (from, to);
+        Err(crate::Error::Unsupported { what: "a read outside of the streams", backend: "this backend" })
+    }
 
     /// Begins to capture the launches of `stream` instead of running them.
     fn begin_capture(&self, stream: RawStream) -> Result<()>;

@@ -27,7 +27,7 @@ mod operation;
 mod staging;
 mod stream;
 
-pub use backend::{Backend, DeviceInfo, Fault};
+pub use backend::{Backend, DeviceInfo, Fault, FaultScope};
 pub use capture::RawGraph;
 pub use dtype::{DType, Scalar};
 pub use error::{Error, Result};

@@ -110,11 +110,13 @@ pub enum Step {
     StagingReused,
     /// A transfer waited on the host because all staging memory was at work.
     StagingWait,
+    /// A value that a fault did not reach was read from a failed device.
+    ReadAfterFault,
 }
 
 impl Step {
     /// All steps, in the order of the report.
-    pub const ALL: [Self; 38] = [
+    pub const ALL: [Self; 39] = [
         Self::WaitInserted,
         Self::WaitElided,
         Self::LateSecondUser,
@@ -153,6 +155,7 @@ impl Step {
         Self::Reclaimed,
         Self::StagingReused,
         Self::StagingWait,
+        Self::ReadAfterFault,
     ];
 
     /// Name in reports.
@@ -197,6 +200,7 @@ impl Step {
             Self::Reclaimed => "reclaimed",
             Self::StagingReused => "staging_reused",
             Self::StagingWait => "staging_wait",
+            Self::ReadAfterFault => "read_after_fault",
         }
     }
 }

@@ -24,6 +24,7 @@ mod thread_state;
 pub use device::{Device, DeviceOptions, Health};
 pub use error::{Error, Result};
 pub use event::{Event, EventState};
+pub use fault::{FaultReport, StreamAtFault, Suspect};
 pub use memory::{
     BlockSnapshot, BlockState, Buffer, Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung,
     SegmentSnapshot, StagingSnapshot,

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use millstream_hal::{
-    Backend, DeviceInfo, EventStatus, Fault, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream,
-    Result,
+    Backend, DeviceInfo, DevicePtr, EventStatus, Fault, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging,
+    RawStream, Result,
 };
 use millstream_sync::OwnedCell;
 use millstream_sync::atomic::{AtomicBool, Ordering};
@@ -87,6 +87,13 @@ impl SimBackend {
     #[must_use]
     pub fn queued(&self) -> usize {
         self.with(|e| e.queued())
+    }
+
+    /// Whether the launch at `seq` of the raw stream `stream` is ordered after the one that failed (`fails_at_launch`), as the vector clocks have it: a judge that knows nothing
+    /// of the poison. Meaningful once the launch was reached.
+    #[must_use]
+    pub fn is_after_failure(&self, stream: u32, seq: u64) -> bool {
+        self.with(|e| e.is_after_failure(stream, seq))
     }
 
     /// Runs `f` on the engine as soon as no other thread is inside it.
@@ -234,6 +241,14 @@ impl Backend for SimBackend {
 
     fn fault(&self) -> Option<Fault> {
         self.call(|e| e.fault())
+    }
+
+    fn poisoned_from(&self, stream: RawStream) -> Option<u64> {
+        self.call(|e| e.poisoned_from(stream))
+    }
+
+    fn read_back(&self, from: DevicePtr, to: &mut [u8]) -> Result<()> {
+        self.call(|e| e.read_back(from, to))
     }
 
     fn begin_capture(&self, stream: RawStream) -> Result<()> {

@@ -64,6 +64,13 @@ impl Checker {
         }
     }
 
+    /// The host reads device memory by itself: it must have seen the writes complete.
+    pub(crate) fn host_reads(&mut self, base: u64, range: Range<usize>, access: Access) {
+        let Some(shadow) = self.shadows.get_mut(&(false, base)) else { return };
+        let problems = shadow.look(range, &self.host);
+        self.report(problems, access, base);
+    }
+
     /// One access of a running operation. `range` counts from the base of the memory.
     pub(crate) fn access(
         &mut self,
@@ -78,6 +85,10 @@ impl Checker {
         let touch = Touch { access, stream, tick: clock.at(stream) };
         let problems =
             if access.write { shadow.write(range, touch, clock, holds) } else { shadow.read(range, touch, clock) };
+        self.report(problems, access, base);
+    }
+
+    fn report(&mut self, problems: Vec<Problem>, access: Access, base: u64) {
         for problem in problems {
             self.add(match problem {
                 Problem::Unordered(first, range) => Finding::Race(Race { first, second: access, base, range }),

@@ -7,9 +7,9 @@ mod calls;
 mod execute;
 mod trace;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use millstream_hal::{Error, Fault, Launch, RawStream, Result};
+use millstream_hal::{Error, Fault, FaultScope, Launch, RawStream, Result};
 use millstream_sync::Arc;
 use millstream_sync::schedule::Dice;
 
@@ -55,6 +55,10 @@ struct Slot {
     /// Tick of the last launch that ran.
     last_launch: u64,
     capturing: Option<Vec<Launch>>,
+    /// Whether what comes next is ordered after a failure.
+    poisoned: bool,
+    /// The first launch that was.
+    poisoned_from: Option<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +88,10 @@ pub(crate) struct Engine {
     queued: usize,
     clock_ns: u64,
     fault: Option<Fault>,
+    /// Place and tick of the launch that failed alone.
+    failed: Option<(usize, u64)>,
+    /// Launches that know of it by their vector clock: a second answer to the question that the poison answers.
+    after_failure: BTreeSet<(u32, u64)>,
     trace: Trace,
 }
 
@@ -106,6 +114,8 @@ impl Engine {
             queued: 0,
             clock_ns: 0,
             fault: None,
+            failed: None,
+            after_failure: BTreeSet::new(),
             trace: Trace::default(),
             options,
         }
@@ -131,11 +141,28 @@ impl Engine {
         self.queued
     }
 
+    /// Whether nothing runs any more.
+    fn is_lost(&self) -> bool {
+        self.fault.as_ref().is_some_and(|fault| fault.scope == FaultScope::Device)
+    }
+
+    /// Errors: `Fault` when the device is lost.
     fn healthy(&self) -> Result<()> {
-        match &self.fault {
-            None => Ok(()),
-            Some(f) => Err(Error::Fault { stream: f.stream.0, seq: f.seq, kernel: f.kernel, reason: f.reason.clone() }),
-        }
+        if self.is_lost() { self.faultless() } else { Ok(()) }
+    }
+
+    /// Errors: `Fault` when anything has failed.
+    fn faultless(&self) -> Result<()> {
+        self.fault.as_ref().map_or(Ok(()), |fault| Err(fault.error()))
+    }
+
+    /// The first lost position of a stream.
+    pub(crate) fn poisoned_from(&self, stream: RawStream) -> Option<u64> {
+        self.slots.get(slot_of(stream.0)).filter(|slot| slot.generation == stream.0 >> 16)?.poisoned_from
+    }
+
+    pub(crate) fn is_after_failure(&self, stream: u32, seq: u64) -> bool {
+        self.after_failure.contains(&(stream, seq))
     }
 
     /// Place of a live stream.
@@ -169,7 +196,7 @@ impl Engine {
     }
 
     fn step(&mut self) -> bool {
-        if self.fault.is_some() || self.queued == 0 {
+        if self.is_lost() || self.queued == 0 {
             return false;
         }
         let able: Vec<usize> = (0..self.slots.len()).filter(|at| self.is_able(*at)).collect();

@@ -14,6 +14,8 @@ pub(crate) struct Mark {
     references: u32,
     /// Set when the stream has reached it: what the stream knew there, and the device's clock.
     pub(crate) reached: Option<(Arc<VectorClock>, u64)>,
+    /// Whether the position was lost by a failure. Set when it is reached.
+    pub(crate) poisoned: bool,
     /// Times that it still answers `Pending` though reached.
     pub(crate) slow: u32,
 }
@@ -28,7 +30,7 @@ pub(crate) struct Marks {
 impl Marks {
     /// A mark that was not reached, with `references` references.
     pub(crate) fn add(&mut self, references: u32, slow: u32) -> MarkId {
-        let mark = Mark { references, reached: None, slow };
+        let mark = Mark { references, reached: None, poisoned: false, slow };
         if let Some(at) = self.free.pop() {
             self.all[at] = mark;
             return MarkId(at);

@@ -45,6 +45,8 @@ pub struct Injections {
     /// The device is lost when it runs this launch: every later enqueue and allocation, and every question about work that
     /// had not completed, answers `Fault`.
     pub lost_at_launch: Option<u64>,
+    /// This launch fails alone: what is ordered after it is skipped and lost, everything else runs. Later launches answer `Fault`.
+    pub fails_at_launch: Option<u64>,
     /// An event may answer `Pending` up to so many times although its mark was reached.
     pub slow_events_max: u32,
     /// Streams that can live at a time; the next is `Exhausted`.

@@ -68,11 +68,12 @@ impl Shadow {
         }
     }
 
-    pub(crate) fn read(&mut self, range: Range<usize>, touch: Touch, clock: &VectorClock) -> Vec<Problem> {
+    /// A read that is over when it returns, so that no later write can meet it.
+    pub(crate) fn look(&mut self, range: Range<usize>, clock: &VectorClock) -> Vec<Problem> {
         self.split(range.start);
         self.split(range.end);
         let mut problems = Vec::new();
-        for (start, span) in self.0.range_mut(range) {
+        for (start, span) in self.0.range(range) {
             let here = *start..span.end;
             if let Some(write) = span.write.filter(|w| !w.is_known_to(clock)) {
                 add(&mut problems, Problem::Unordered(write.access, here.clone()));
@@ -80,6 +81,13 @@ impl Shadow {
             if span.holds != Holds::Value {
                 add(&mut problems, Problem::NoValue(span.holds, here));
             }
+        }
+        problems
+    }
+
+    pub(crate) fn read(&mut self, range: Range<usize>, touch: Touch, clock: &VectorClock) -> Vec<Problem> {
+        let problems = self.look(range.clone(), clock);
+        for (_, span) in self.0.range_mut(range) {
             span.reads.retain(|r| !r.is_known_to(clock));
             span.reads.push(touch);
         }

@@ -33,11 +33,13 @@ pub enum Bug {
     SuccessAfterFault,
     /// A flush that unwinds leaves its count behind.
     CountLeftBehind,
+    /// A value computed from a lost one on another stream reads as success.
+    PoisonLost,
 }
 
 impl Bug {
     /// All bugs, in the order of the report.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::SkippedWait,
         Self::LostSecondUser,
         Self::EarlyReuse,
@@ -51,6 +53,7 @@ impl Bug {
         Self::EventReuse,
         Self::SuccessAfterFault,
         Self::CountLeftBehind,
+        Self::PoisonLost,
     ];
 
     /// Name on the command line and in reports.
@@ -70,6 +73,7 @@ impl Bug {
             Self::EventReuse => "event-reuse",
             Self::SuccessAfterFault => "success-after-fault",
             Self::CountLeftBehind => "count-left-behind",
+            Self::PoisonLost => "poison-lost",
         }
     }
 

@@ -28,11 +28,13 @@
 pub mod cpu;
 
 pub use millstream_hal::{
-    Backend, BinaryOp, DType, DeviceInfo, Kernel, Layout, PhiloxKey, ReduceOp, Scalar, UnaryOp, Views,
+    Backend, BinaryOp, DType, DeviceInfo, Fault, FaultScope, Kernel, Layout, PhiloxKey, ReduceOp, Scalar, UnaryOp,
+    Views,
 };
 pub use millstream_runtime::{
-    Arrow, BlockSnapshot, BlockState, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState, Health,
-    Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung, SegmentSnapshot, ShutdownReport,
-    Span, StagingSnapshot, Stamp, Stream, StreamGuard, StreamPolicy, Trace, evidence,
+    Arrow, BlockSnapshot, BlockState, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState,
+    FaultReport, Health, Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung,
+    SegmentSnapshot, ShutdownReport, Span, StagingSnapshot, Stamp, Stream, StreamAtFault, StreamGuard, StreamPolicy,
+    Suspect, Trace, evidence,
 };
 pub use millstream_tensor::{Error, Generator, Result, Tensor, read_all};

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millstream_hal::{
-    Backend, BinaryOp, DType, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Kernel, Launch, Layout, RawEvent,
-    RawGraph, RawSegment, RawStaging, RawStream, ReduceOp, Result, Scalar, UnaryOp, Views,
+    Backend, BinaryOp, DType, DeviceInfo, DevicePtr, Error, EventStatus, Fault, FaultScope, Kernel, Launch, Layout,
+    RawEvent, RawGraph, RawSegment, RawStaging, RawStream, ReduceOp, Result, Scalar, UnaryOp, Views,
 };
 use millstream_sim::{SimBackend, SimOptions};
 use millstream_sync::{OwnedCell, thread};
@@ -302,8 +302,22 @@ impl Backend for Broken {
     }
 
     fn fault(&self) -> Option<Fault> {
-        let fault = || Fault { stream: RawStream(0), seq: 0, kernel: "none", reason: "none".to_string() };
+        let fault = || Fault {
+            scope: FaultScope::Device,
+            stream: RawStream(0),
+            seq: 0,
+            kernel: "none",
+            reason: "none".to_string(),
+        };
         (self.how == How::HasAFault).then(fault).or_else(|| self.sim.fault())
+    }
+
+    fn poisoned_from(&self, stream: RawStream) -> Option<u64> {
+        self.sim.poisoned_from(stream)
+    }
+
+    fn read_back(&self, from: DevicePtr, to: &mut [u8]) -> Result<()> {
+        self.sim.read_back(from, to)
     }
 
     fn begin_capture(&self, stream: RawStream) -> Result<()> {

@@ -11,6 +11,7 @@ use super::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Evidence;
 use crate::exit;
+use crate::fault::FaultReport;
 use crate::profile::Trace;
 use crate::shutdown::ShutdownReport;
 use crate::stream::{Stream, StreamGuard, StreamPolicy};
@@ -29,6 +30,9 @@ pub struct DeviceOptions {
     pub cache_bytes_max: usize,
     /// Most host memory for transfers, in bytes; at least 16 KiB. Larger transfers go in pieces of a quarter of it. Default 64 MiB.
     pub staging_bytes_max: usize,
+    /// Waits on the host for each operation before its call returns, so that a fault comes from the call that caused it and the report has one suspect for each thread at work. A
+    /// debugging aid: nothing overlaps any more. Default false.
+    pub launch_blocking: bool,
 }
 
 impl DeviceOptions {
@@ -41,6 +45,7 @@ impl DeviceOptions {
             budget_bytes: info.memory_bytes,
             cache_bytes_max: 64 << 20,
             staging_bytes_max: 64 << 20,
+            launch_blocking: false,
         }
     }
 }
@@ -50,8 +55,8 @@ impl DeviceOptions {
 pub enum Health {
     /// Takes work.
     Live,
-    /// Failed, with the first error.
-    Faulted(String),
+    /// Failed: takes no work. The report says what is lost, and whether other values can be read.
+    Faulted(Box<FaultReport>),
     /// Takes no work; what is running ends.
     Draining,
     /// Closed.
@@ -122,15 +127,18 @@ impl Device {
         &self.shared().options
     }
 
-    /// The truth about the device: asks the backend for a fault. Never waits for work.
+    /// The truth about the device: asks the backend for a fault, and then how far each stream has come. Never waits for work. In a forked child it says `Closed`.
     #[must_use]
     pub fn health(&self) -> Health {
-        if let Err(Error::Fault(fault)) = self.shared().settled_fault(0, u64::MAX) {
-            return Health::Faulted(fault.to_string());
+        if self.shared().check_process().is_err() {
+            return Health::Closed;
+        }
+        if let Some(report) = self.shared().fault_report() {
+            return Health::Faulted(Box::new(report));
         }
         match self.shared().gate.state() {
-            State::Live => Health::Live,
-            State::Faulted => Health::Faulted(self.shared().refusal().to_string()),
+            // A gate that says `Faulted` has a fault to report: it was found above.
+            State::Live | State::Faulted => Health::Live,
             State::Draining => Health::Draining,
             State::Closed => Health::Closed,
         }
@@ -169,16 +177,18 @@ impl Device {
         self.current_stream()?.synchronize()
     }
 
-    /// Blocks the host until every stream has completed what was enqueued before the call, or `deadline`. Errors: `Fault`, `Timeout`.
+    /// Blocks the host until every stream has completed what was enqueued before the call, or `deadline`; also where some of it is lost. Errors: `Fault`, `Timeout`.
     #[track_caller]
     pub fn synchronize_all(&self, deadline: Option<Instant>) -> Result<()> {
         let shared = self.shared();
         shared.check_process()?;
         let waited = try_enter(|held| {
+            let mut all = Ok(());
             for slot in shared.streams.created() {
-                shared.await_seq(held, slot, shared.streams.slot(slot).published(), deadline, "device")?;
+                let one = shared.await_seq(held, slot, shared.streams.slot(slot).published(), deadline, "device");
+                all = all.and(one);
             }
-            Ok(())
+            all
         });
         shared.settle_imports();
         waited.ok_or(Error::Reentered)?

@@ -105,12 +105,12 @@ impl Device {
     }
 
     /// The host address of a buffer's first byte, for reading its [`Buffer::bytes`] bytes while a handle to it lives. Blocks the host until the value is there.
-    /// Errors: `Unsupported` where device memory has no host address, `MixedDevices`, `Fault`, `Closed`, `ForkedChild`.
+    /// Errors: `Unsupported` where device memory has no host address, `MixedDevices`, `Fault` when the value is lost, `Closed`, `ForkedChild`.
     #[track_caller]
     pub fn host_ptr(&self, buffer: &Buffer) -> Result<NonNull<u8>> {
         let shared = self.shared();
         shared.check_host_addressable("a host address of device memory")?;
-        shared.check()?;
+        shared.check_readable()?;
         if !Arc::ptr_eq(shared, buffer.shared()) {
             return Err(Error::MixedDevices { left: shared.name(), right: buffer.shared().name() });
         }

@@ -83,16 +83,36 @@ impl Event {
         if let Some(native) = self.locked(|mark| mark.native.clone())? {
             // A timing event is done when its own record is, which comes after the work.
             record::boundary(Boundary::DriverCall);
-            let status = shared.backend.query(native.raw()).map_err(Error::backend("asking an event"))?;
-            return Ok(if status == EventStatus::Done { EventState::Done } else { EventState::Pending });
+            let status = shared.mark_status(shared.backend.query(native.raw()));
+            return match status.map_err(Error::backend("asking an event")) {
+                Ok(EventStatus::Pending) => Ok(EventState::Pending),
+                Ok(EventStatus::Done) => Ok(self.verdict(stamp)),
+                Err(Error::Fault(_)) => Ok(EventState::Failed),
+                Err(error) => Err(error),
+            };
         }
-        let reached = shared.streams.slot(stamp.stream).completed(&*shared.backend) >= stamp.seq
-            || try_enter(|held| {
+        let reached = shared.streams.slot(stamp.stream).completed(&*shared.backend) >= stamp.seq;
+        let polled = || {
+            try_enter(|held| {
                 shared.cover(held, stamp.stream, stamp.seq)?;
                 Ok::<_, Error>(shared.poll(held, stamp.stream) >= stamp.seq)
             })
-            .ok_or(Error::Reentered)??;
-        Ok(if reached { EventState::Done } else { EventState::Pending })
+            .ok_or(Error::Reentered)?
+        };
+        match if reached { Ok(true) } else { polled() } {
+            Ok(false) => Ok(EventState::Pending),
+            Ok(true) => Ok(self.verdict(stamp)),
+            Err(Error::Fault(_)) => Ok(EventState::Failed),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What a record that was reached stands for: asked after it was seen reached, when the answer is final.
+    fn verdict(&self, stamp: Stamp) -> EventState {
+        match self.shared.settled_fault(stamp.stream, stamp.seq) {
+            Ok(()) => EventState::Done,
+            Err(_) => EventState::Failed,
+        }
     }
 
     /// Blocks the host until the record is reached or `timeout` has passed (`None`: for ever). Errors: `NotRecorded`, `Timeout`, `Fault`.
@@ -105,7 +125,7 @@ impl Event {
         if let Some(native) = self.locked(|mark| mark.native.clone())? {
             record::boundary(Boundary::HostWait);
             let left = deadline.map(|d| d.saturating_duration_since(Instant::now()));
-            let status = self.shared.backend.synchronize(native.raw(), left);
+            let status = self.shared.mark_status(self.shared.backend.synchronize(native.raw(), left));
             if status.map_err(Error::backend("waiting for an event"))? == EventStatus::Pending {
                 return Err(Error::Timeout { waited: timeout.unwrap_or(Duration::MAX) });
             }

@@ -9,4 +9,4 @@ mod pool;
 pub use guard::StreamGuard;
 pub(crate) use lease::Lease;
 pub use lease::{Stream, StreamPolicy};
-pub(crate) use pool::{StreamPool, Submission};
+pub(crate) use pool::{RECENT, StreamPool, Submission};

@@ -49,14 +49,17 @@ impl Shared {
             }
         }
         let start = here.ring.now();
-        let seq =
-            try_enter(|held| self.enqueue(held, here, kernel, operands, inputs, after)).ok_or(Error::Reentered)??;
+        let enqueued = try_enter(|held| self.enqueue(held, here, kernel, operands, inputs, after));
+        let seq = enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
         let slot = self.streams.slot(here.slot);
         if let Some(raw) = slot.raw() {
             schedule::point(Point::Backend);
             self.backend.drive(raw);
         }
         here.ring.span(Kind::Operation, kernel.name(), here.slot, seq, start, 0);
+        if self.options.launch_blocking {
+            try_enter(|held| self.await_seq(held, here.slot, seq, None, "launch")).ok_or(Error::Reentered)??;
+        }
         Ok(Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq })
     }
 
@@ -121,7 +124,7 @@ impl Shared {
             self.backend
                 .launch(raw, &Launch::new(kernel, seq, operands))
                 .map_err(Error::backend("launching a kernel"))?;
-            submission.seq = seq;
+            submission.advance(kernel.name());
             for input in inputs {
                 input.note_use(index, seq);
             }
@@ -191,7 +194,7 @@ impl Shared {
             let Some((seq, event)) = front else { break };
             if slot.completed(&*self.backend) < seq {
                 record::boundary(Boundary::DriverCall);
-                if self.backend.query(event.raw()) != Ok(EventStatus::Done) {
+                if self.mark_status(self.backend.query(event.raw())) != Ok(EventStatus::Done) {
                     break;
                 }
                 slot.note_done(seq);
@@ -209,7 +212,7 @@ impl Shared {
     }
 
     /// Blocks the host until stream `index` has completed `seq`, or `deadline`. Nothing is held, as the token shows.
-    /// Errors: `Timeout`, `Fault`.
+    /// Errors: `Timeout`; `Fault` when what is at `seq` is lost, but for the device itself only after it was reached.
     #[track_caller]
     pub(crate) fn await_seq(
         &self,
@@ -231,7 +234,7 @@ impl Shared {
             record::boundary(Boundary::HostWait);
             let status = match self.backend.synchronize(event.raw(), timeout) {
                 Err(_) if seeded::is(Bug::SuccessAfterFault) => EventStatus::Done,
-                status => status.map_err(Error::backend("waiting for the device"))?,
+                status => self.mark_status(status).map_err(Error::backend("waiting for the device"))?,
             };
             if let Some(start) = start {
                 crate::thread_state::note_host_wait(self, why, index, seq, start);

@@ -21,6 +21,9 @@ use crate::error::{Error, Result};
 use crate::event::NativeEvent;
 use crate::memory::{Block, Limbo, Pool};
 
+/// Newest operations of a stream whose kernels are remembered.
+pub(crate) const RECENT: usize = 64;
+
 /// What is known only to who submits to a stream.
 #[derive(Debug)]
 pub(crate) struct Submission {
@@ -30,6 +33,23 @@ pub(crate) struct Submission {
     pub(crate) seen: Box<[u64]>,
     /// Native events recorded and not yet known to be done, oldest first.
     pub(crate) recorded: VecDeque<(u64, Arc<NativeEvent>)>,
+    /// Kernels of the newest operations, each at its position modulo the length: suspects after a fault.
+    recent: Box<[&'static str; RECENT]>,
+}
+
+impl Submission {
+    /// The operation at the next position was enqueued: it is the tail now. Returns its position.
+    #[inline]
+    pub(crate) fn advance(&mut self, kernel: &'static str) -> u64 {
+        self.seq += 1;
+        self.recent[self.seq as usize % RECENT] = kernel;
+        self.seq
+    }
+
+    /// The kernel of one of the newest [`RECENT`] operations.
+    pub(crate) fn kernel(&self, seq: u64) -> &'static str {
+        self.recent[seq as usize % RECENT]
+    }
 }
 
 /// A slot of the pool.
@@ -55,7 +75,12 @@ pub(crate) struct Slot {
 
 impl Slot {
     fn new(index: u16, streams: usize) -> Self {
-        let submission = Submission { seq: 0, seen: vec![0; streams].into_boxed_slice(), recorded: VecDeque::new() };
+        let submission = Submission {
+            seq: 0,
+            seen: vec![0; streams].into_boxed_slice(),
+            recorded: VecDeque::new(),
+            recent: Box::new([""; RECENT]),
+        };
         Self {
             index,
             raw: OnceLock::new(),

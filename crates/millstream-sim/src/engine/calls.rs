@@ -1,10 +1,11 @@
 //! The calls of a backend, as the engine answers them.
 
-use millstream_hal::{Error, EventStatus, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
+use millstream_hal::{self as hal, DevicePtr, Error, EventStatus, Launch, Operand};
+use millstream_hal::{RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
 use millstream_sync::Arc;
 
 use super::{Engine, EventState, Operation, Slot, Work};
-use crate::finding::Finding;
+use crate::finding::{Access, Finding};
 use crate::memory::Lies;
 use crate::options::SimOptions;
 
@@ -50,8 +51,8 @@ impl Engine {
     }
 
     fn judge_release(&mut self, staging: bool, base: u64) {
-        // After a fault nothing that is queued will run.
-        if self.fault.is_none() {
+        // On a lost device nothing that is queued will run.
+        if !self.is_lost() {
             let queued = (0..self.slots.len()).find(|at| self.queue_names(*at, staging, base));
             self.checker.release(staging, base, queued.map(|at| self.slots[at].generation << 16 | at as u32));
         }
@@ -83,17 +84,18 @@ impl Engine {
         let slot = &mut self.slots[at];
         slot.generation = (slot.generation + 1) & 0xffff;
         (slot.alive, slot.last_seq, slot.capturing) = (true, 0, None);
+        (slot.poisoned, slot.poisoned_from) = (false, None);
         Ok(RawStream(slot.generation << 16 | at as u32))
     }
 
     pub(crate) fn destroy_stream(&mut self, stream: RawStream) {
         let Ok(at) = self.slot(stream) else { return };
         let unfinished = !self.slots[at].queue.is_empty() || !self.knows_all_of(at);
-        if unfinished && self.fault.is_none() {
+        if unfinished && !self.is_lost() {
             self.find(Finding::StreamDestroyedInUse { stream: stream.0 });
         }
         // What is left still runs, so that others who wait for it go on.
-        while self.fault.is_none() && !self.slots[at].queue.is_empty() && self.step() {}
+        while !self.is_lost() && !self.slots[at].queue.is_empty() && self.step() {}
         let left = std::mem::take(&mut self.slots[at].queue);
         self.queued -= left.len();
         for op in left {
@@ -123,7 +125,7 @@ impl Engine {
 
     /// Common beginning of launches: health, life, order of positions, room.
     fn enqueues(&mut self, stream: RawStream, seq: u64) -> Result<usize> {
-        self.healthy()?;
+        self.faultless()?;
         let at = self.slot(stream)?;
         let before = self.slots[at].last_seq;
         if seq <= before && before > 0 {
@@ -131,7 +133,7 @@ impl Engine {
         }
         self.slots[at].last_seq = seq;
         self.make_room();
-        self.healthy()?;
+        self.faultless()?;
         Ok(at)
     }
 
@@ -189,7 +191,7 @@ impl Engine {
         };
         let mut queued = self.slots.iter().flat_map(|s| &s.queue);
         let waits = queued.any(|op| matches!(op.work, Work::Wait { event: e, .. } if e == event.0));
-        if self.fault.is_none() && (waits || !state.waited.is_known_to(&self.checker.host)) {
+        if !self.is_lost() && (waits || !state.waited.is_known_to(&self.checker.host)) {
             self.find(Finding::EventDestroyedInUse { event: event.0 });
         }
         if let Some(mark) = state.mark {
@@ -212,8 +214,25 @@ impl Engine {
             *slow -= 1;
             return Ok(EventStatus::Pending);
         }
+        let poisoned = self.marks.of(mark).poisoned;
         self.checker.host_saw(&clock);
-        Ok(EventStatus::Done)
+        if poisoned { self.faultless().map(|()| EventStatus::Done) } else { Ok(EventStatus::Done) }
+    }
+
+    pub(crate) fn read_back(&mut self, from: DevicePtr, to: &mut [u8]) -> Result<()> {
+        self.healthy()?;
+        let access = Access { stream: u32::MAX, seq: 0, kernel: "read back", operand: 0, write: false };
+        let operand = Operand { ptr: from, bytes: to.len(), access: hal::Access::Read, staging: false };
+        match self.memory.find(&operand, to.len()) {
+            _ if to.is_empty() => {}
+            Lies::Inside { base, offset } => {
+                self.checker.host_reads(base, offset..offset + to.len(), access);
+                to.copy_from_slice(&self.memory.read(false, base, offset, to.len()));
+            }
+            Lies::Released => self.find(Finding::UseAfterRelease { access, address: from.0 }),
+            Lies::Outside => self.find(Finding::OutOfBounds { access, address: from.0, bytes: to.len() }),
+        }
+        Ok(())
     }
 
     pub(crate) fn elapsed_ns(&mut self, start: RawEvent, end: RawEvent) -> Result<u64> {

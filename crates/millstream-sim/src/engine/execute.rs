@@ -1,7 +1,7 @@
 //! Running one operation: clocks, checks, values.
 
 use millstream_conformance::{footprint, interpret};
-use millstream_hal::{Access as Mode, Fault, Kernel, Launch, RawStream};
+use millstream_hal::{Access as Mode, Fault, FaultScope, Kernel, Launch, RawStream};
 
 use super::{Engine, Work, slot_of};
 use crate::backend::workspace_bytes;
@@ -53,7 +53,9 @@ impl Engine {
             Work::Record { event, mark, seq } => {
                 self.trace.line(format_args!("s{stream} record e{event} #{seq}"));
                 let known = millstream_sync::Arc::new(self.slots[at].clock.clone());
-                self.marks.of_mut(mark).reached = Some((known, self.clock_ns));
+                let poisoned = self.slots[at].poisoned_from.is_some_and(|from| from <= seq);
+                let reached = self.marks.of_mut(mark);
+                (reached.reached, reached.poisoned) = (Some((known, self.clock_ns)), poisoned);
                 self.marks.drop(mark);
             }
             Work::Wait { event, mark } => {
@@ -61,6 +63,7 @@ impl Engine {
                 if let Some((known, _)) = &self.marks.of(mark).reached {
                     self.slots[at].clock.join(known);
                 }
+                self.slots[at].poisoned |= self.marks.of(mark).poisoned;
                 self.marks.drop(mark);
                 if let Some(state) = self.events.get_mut(&event) {
                     state.waited.set(at, tick);
@@ -83,15 +86,18 @@ impl Engine {
     }
 
     fn run_launch(&mut self, stream: u32, launch: &Launch) {
-        if self.fault.is_some() {
+        if self.is_lost() {
             return;
         }
         let (kernel, seq) = (launch.kernel.name(), launch.seq);
         self.launches += 1;
+        if self.follows_failure(stream, launch) {
+            return;
+        }
         if self.options.injections.lost_at_launch == Some(self.launches) {
             self.trace.line(format_args!("s{stream} #{seq} {kernel}: device lost"));
             let reason = "device lost (injected)".to_string();
-            self.fault = Some(Fault { stream: RawStream(stream), seq, kernel, reason });
+            self.fault = Some(Fault { scope: FaultScope::Device, stream: RawStream(stream), seq, kernel, reason });
             return;
         }
         self.trace.line(format_args!("s{stream} #{seq} {kernel}"));
@@ -115,6 +121,27 @@ impl Engine {
         if let Err(error) = result {
             self.find(Finding::BadLaunch { stream, seq, reason: error.to_string() });
         }
+    }
+
+    /// Whether the launch fails, or is skipped because it is ordered after one that did.
+    fn follows_failure(&mut self, stream: u32, launch: &Launch) -> bool {
+        let (at, kernel, seq) = (slot_of(stream), launch.kernel.name(), launch.seq);
+        if self.options.injections.fails_at_launch == Some(self.launches) {
+            self.trace.line(format_args!("s{stream} #{seq} {kernel}: failed"));
+            let reason = "kernel failed (injected)".to_string();
+            self.fault = Some(Fault { scope: FaultScope::Stream, stream: RawStream(stream), seq, kernel, reason });
+            self.failed = Some((at, self.slots[at].clock.at(at)));
+            self.slots[at].poisoned = true;
+        } else if self.slots[at].poisoned {
+            self.trace.line(format_args!("s{stream} #{seq} {kernel}: skipped"));
+        }
+        if self.failed.is_some_and(|(place, tick)| self.slots[at].clock.at(place) >= tick) {
+            self.after_failure.insert((stream, seq));
+        }
+        if self.slots[at].poisoned {
+            self.slots[at].poisoned_from.get_or_insert(seq);
+        }
+        self.slots[at].poisoned
     }
 
     /// Finds the operands and checks the accesses; `None` when the kernel cannot run with them.

@@ -37,7 +37,7 @@ fn likely(bug: Bug) -> &'static [&'static str] {
         Bug::SkippedWait | Bug::LostSecondUser | Bug::EarlyReuse | Bug::EventReuse => {
             &["simulated_schedules", "extended_stress"]
         }
-        Bug::SuccessAfterFault => &["faults"],
+        Bug::SuccessAfterFault | Bug::PoisonLost => &["faults"],
         Bug::LockOrder => &["lock_order"],
         Bug::StrandedInbox
         | Bug::FlushAfterClose

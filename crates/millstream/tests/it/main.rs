@@ -2,6 +2,7 @@
 
 mod events;
 mod examples;
+mod faults;
 mod generator;
 mod imports;
 mod kernels;
