@@ -106,6 +106,16 @@ pub enum Scalar {
     Bool(bool),
 }
 
+impl std::fmt::Display for Scalar {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::F64(value) => write!(f, "{value:?}"),
+            Self::I64(value) => write!(f, "{value}"),
+            Self::Bool(value) => write!(f, "{value}"),
+        }
+    }
+}
+
 impl From<f32> for Scalar {
     fn from(value: f32) -> Self {
         Self::F64(f64::from(value))
@@ -121,6 +131,18 @@ impl From<f64> for Scalar {
 impl From<i64> for Scalar {
     fn from(value: i64) -> Self {
         Self::I64(value)
+    }
+}
+
+impl From<i32> for Scalar {
+    fn from(value: i32) -> Self {
+        Self::I64(value.into())
+    }
+}
+
+impl From<u8> for Scalar {
+    fn from(value: u8) -> Self {
+        Self::I64(value.into())
     }
 }
 

@@ -237,6 +237,40 @@ impl Layout {
         Ok(layout)
     }
 
+    /// The same elements in row-major order with the sizes of `to`, where strides alone can say it; `None` where they cannot, or where the
+    /// number of elements differs.
+    #[must_use]
+    pub fn reshaped(&self, to: &Self) -> Option<Self> {
+        let mut layout = Self { strides: [0; MAX_DIMS], offset: self.offset, ..*to };
+        if self.elements() == 0 || to.elements() == 0 {
+            return (self.elements() == to.elements()).then_some(Self { offset: self.offset, ..*to });
+        }
+        // Runs of axes that one stride walks through: how many elements, and that stride.
+        let mut runs = [(1u64, 0u64); MAX_DIMS];
+        let mut left = 0;
+        for axis in (0..self.dims()).filter(|axis| self.sizes[*axis] != 1) {
+            let (size, stride) = (u64::from(self.sizes[axis]), u64::from(self.strides[axis]));
+            if left > 0 && runs[left - 1].1 == size.saturating_mul(stride) {
+                runs[left - 1] = (runs[left - 1].0.saturating_mul(size), stride);
+            } else {
+                runs[left] = (size, stride);
+                left += 1;
+            }
+        }
+        let mut taken = 1u64;
+        for axis in (0..to.dims()).rev().filter(|axis| to.sizes[*axis] != 1) {
+            let (size, stride) = *runs[..left].last()?;
+            layout.strides[axis] = u32::try_from(stride.checked_mul(taken)?).ok()?;
+            taken = taken.saturating_mul(u64::from(to.sizes[axis]));
+            if taken == size {
+                (left, taken) = (left - 1, 1);
+            } else if !size.is_multiple_of(taken) {
+                return None;
+            }
+        }
+        (left == 0).then_some(layout)
+    }
+
     /// The same elements without `axis`, which has one element. Errors: [`Error::NoSuchAxis`], [`Error::OutOfRange`] for another size.
     pub fn squeezed(&self, axis: usize) -> Result<Self> {
         if axis >= self.dims() {

@@ -1,22 +1,50 @@
-//! The product of two matrices.
+//! The product of two matrices, or of two batches of them.
 
-use millstream_hal::{DType, Kernel};
+use millstream_hal::{Kernel, Layout, MAX_DIMS};
 
+use crate::elementwise::same_type;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
+const OPERATION: &str = "matmul";
+
 impl Tensor {
-    /// Matrix product, `[m, k] x [k, n] -> [m, n]`; either may be a transposed view. Enqueues; does not wait. The bits do not depend on threads or streams.
-    /// Errors: not two matrices whose inner sizes agree, devices differ, `OutOfMemory`, and those of the runtime.
+    /// Matrix product, `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]`; the batch axes broadcast, and either factor may be any view. Floats and i64. f16 and bf16 are summed in f32.
+    /// Enqueues; does not wait. The bits do not depend on threads or streams.
+    /// Errors: a factor with fewer than two axes, inner sizes or batch axes that do not agree, different element types, u8 or bool, different devices, `OutOfMemory`, and those of the runtime.
     pub fn matmul(&self, other: &Self) -> Result<Self> {
-        const OPERATION: &str = "matmul";
         let (a, b) = (self.layout(), other.layout());
-        if a.dims() != 2 || b.dims() != 2 || a.size(1) != b.size(0) {
-            let (left, right) = (self.shape(), other.shape());
-            return Err(Error::Shape { operation: OPERATION, left, right, rule: "[m, k] x [k, n] is needed" });
+        same_type(OPERATION, self, other)?;
+        let dtype = self.dtype();
+        if !dtype.is_float() && dtype != millstream_hal::DType::I64 {
+            return Err(Error::DType { operation: OPERATION, dtype, takes: "floats and i64 alone" });
         }
-        let (a, b) = (*a, *b);
-        let shape = [a.size(0), b.size(1)];
-        Self::launch(OPERATION, self.device(), &shape, &[self, other], |_| Kernel::Matmul { dtype: DType::F32, a, b })
+        let refused = |rule| Error::Shape { operation: OPERATION, left: a.shape(), right: b.shape(), rule };
+        if a.dims() < 2 || b.dims() < 2 {
+            return Err(refused("both need two axes or more; unsqueeze a vector"));
+        }
+        let (m, k, n) = (a.size(a.dims() - 2), a.size(a.dims() - 1), b.size(b.dims() - 1));
+        if b.size(b.dims() - 2) != k {
+            return Err(refused("[.., m, k] x [.., k, n] is needed"));
+        }
+        let dims = a.dims().max(b.dims());
+        let mut batch = [1; MAX_DIMS];
+        for (axis, size) in batch[..dims - 2].iter_mut().enumerate() {
+            let of = |factor: &Layout| (axis + factor.dims()).checked_sub(dims).map_or(1, |axis| factor.size(axis));
+            *size = match (of(a), of(b)) {
+                (x, y) if x == y => x,
+                (1, x) | (x, 1) => x,
+                _ => return Err(refused("counted from the last, batch axes must be equal or 1")),
+            };
+        }
+        let with = |rows, columns| {
+            let mut shape = batch;
+            (shape[dims - 2], shape[dims - 1]) = (rows, columns);
+            shape
+        };
+        let out = Layout::contiguous(&with(m, n)[..dims]).map_err(Error::layout(OPERATION))?;
+        let a = a.broadcast_to(&with(m, k)[..dims]).map_err(Error::layout(OPERATION))?;
+        let b = b.broadcast_to(&with(k, n)[..dims]).map_err(Error::layout(OPERATION))?;
+        Self::launch(OPERATION, self.device(), out, &[self, other], Kernel::Matmul { dtype, a, b })
     }
 }

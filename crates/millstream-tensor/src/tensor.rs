@@ -5,7 +5,7 @@ use millstream_runtime::{Buffer, Device, Stamp};
 
 use crate::error::{Error, Result};
 
-/// Device memory with a shape. `Clone + Send + Sync`; cloning copies nothing.
+/// Device memory with a type and a shape. `Clone + Send + Sync`; cloning copies nothing.
 #[derive(Clone)]
 pub struct Tensor {
     device: Device,
@@ -15,34 +15,42 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A fresh contiguous tensor of `shape`, filled by `kernel` from `inputs`.
+    /// A fresh tensor of the dense layout `out`, filled by `kernel` from `inputs`, three at most. Takes nothing from the host's heap.
     pub(crate) fn launch(
         operation: &'static str,
         device: &Device,
-        shape: &[usize],
+        out: Layout,
         inputs: &[&Tensor],
-        kernel: impl FnOnce(&Layout) -> Kernel,
+        kernel: Kernel,
     ) -> Result<Self> {
-        let layout = Layout::contiguous(shape).map_err(|source| Error::Layout { operation, source })?;
-        let dtype = DType::F32;
-        let bytes = layout.elements() * dtype.bytes();
-        let mut buffers = inputs.iter().map(|t| &t.buffer);
-        // No host allocation: a kernel has two inputs at most.
-        let buffer = match (buffers.next(), buffers.next()) {
-            (None, _) => device.launch(kernel(&layout), bytes, &[])?,
-            (Some(a), None) => device.launch(kernel(&layout), bytes, &[a])?,
-            (Some(a), Some(b)) => device.launch(kernel(&layout), bytes, &[a, b])?,
+        debug_assert_eq!(kernel.defect(), None, "{operation} is refused by its front end");
+        let (dtype, elements) = kernel.output().expect("a kernel of a tensor writes elements");
+        debug_assert_eq!(elements, out.elements(), "{operation} fills its output");
+        let bytes = elements * dtype.bytes();
+        let buffer = match inputs {
+            [] => device.launch(kernel, bytes, &[])?,
+            [a] => device.launch(kernel, bytes, &[&a.buffer])?,
+            [a, b] => device.launch(kernel, bytes, &[&a.buffer, &b.buffer])?,
+            [a, b, c] => device.launch(kernel, bytes, &[&a.buffer, &b.buffer, &c.buffer])?,
+            _ => unreachable!("{operation} has {} inputs", inputs.len()),
         };
-        Ok(Self { device: device.clone(), buffer, dtype, layout })
+        Ok(Self::from_parts(device.clone(), buffer, dtype, out))
     }
 
-    pub(crate) fn from_parts(device: Device, buffer: Buffer, layout: Layout) -> Self {
-        Self { device, buffer, dtype: DType::F32, layout }
+    /// The elements of type `dtype` that lie in `buffer` as `layout` says. The caller has seen that it holds them.
+    pub(crate) fn from_parts(device: Device, buffer: Buffer, dtype: DType, layout: Layout) -> Self {
+        debug_assert!(layout.extent().saturating_mul(dtype.bytes()) <= buffer.bytes(), "{layout:?} of {dtype}");
+        Self { device, buffer, dtype, layout }
     }
 
     /// The same memory under another layout.
     pub(crate) fn viewed(&self, layout: Layout) -> Self {
         Self { layout, ..self.clone() }
+    }
+
+    /// The layout of a fresh tensor of the same shape. Errors: [`Error::Layout`] for a broadcast view of more elements than memory can have.
+    pub(crate) fn dense(&self, operation: &'static str) -> Result<Layout> {
+        self.layout.dense().map_err(Error::layout(operation))
     }
 
     pub(crate) fn buffer(&self) -> &Buffer {
@@ -87,11 +95,5 @@ impl Tensor {
     #[must_use]
     pub fn stamp(&self) -> Stamp {
         self.buffer.last_write()
-    }
-}
-
-impl std::fmt::Debug for Tensor {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tensor({:?} {} on {})", self.layout, self.dtype.name(), self.device.info().name)
     }
 }

@@ -141,7 +141,7 @@ fn generator(key: u64) -> Generator {
 fn expected(key: u64) -> millstream::Result<u32> {
     let backend = Arc::new(SimBackend::new(SimOptions { checker: false, ..SimOptions::new(1) }));
     let device = Device::open(backend);
-    let value = product(&device, key)?.sum()?.item()?.to_bits();
+    let value = product(&device, key)?.sum()?.item::<f32>()?.to_bits();
     device.shutdown(Duration::from_secs(5));
     Ok(value)
 }
@@ -197,7 +197,7 @@ fn body(world: &World, thread: usize, seed: u64, shuts_down: bool) -> millstream
 }
 
 fn check(world: &World, key: u64, sum: &Tensor) -> millstream::Result<()> {
-    let found = sum.item()?.to_bits();
+    let found = sum.item::<f32>()?.to_bits();
     world.compared.fetch_add(1, Ordering::Relaxed);
     if found != world_value(key)? {
         world.wrong.fetch_add(1, Ordering::Relaxed);

@@ -16,7 +16,7 @@ pub fn main() -> Result<()> {
     // What the users must see, from another device and without threads.
     let plain = cpu::open()?;
     let expected = Tensor::randn(&plain, &[SIZE, SIZE], &mut Generator::new(5))?;
-    let expected = [expected.add(&expected)?.to_vec()?, expected.mul(&expected)?.to_vec()?];
+    let expected = [expected.add(&expected)?.to_vec::<f32>()?, expected.mul(&expected)?.to_vec::<f32>()?];
 
     let device = cpu::open_queued()?;
     // The users hold streams before the tensor exists, so that none of them gets the maker's.

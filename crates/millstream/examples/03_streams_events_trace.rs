@@ -37,7 +37,7 @@ pub fn main() -> Result<(), Box<dyn std::error::Error>> {
     assert_eq!(after.query()?, EventState::Done, "what came after the wait is done, so the event is");
 
     // The tensor was written on the side stream; using it here needs no event at all.
-    let mean = tensor.mean()?.item()?;
+    let mean = tensor.mean()?.item::<f32>()?;
     assert!(mean.abs() < 0.2, "{mean} is not the mean of 4,096 normal numbers");
 
     // It came after both records in its stream, so their time is there.

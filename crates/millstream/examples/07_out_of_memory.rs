@@ -37,7 +37,7 @@ pub fn main() -> Result<()> {
 
     // Nothing is broken: what is there can be used, and two tensors less make room for others.
     kept.truncate(kept.len() - 2);
-    let sum = kept[0].sum()?.item()?;
+    let sum = kept[0].sum()?.item::<f32>()?;
     assert_eq!(sum, 0.0);
     let again = Tensor::zeros(&device, &[TENSOR / size_of::<f32>()])?;
     let stats = device.memory_stats();

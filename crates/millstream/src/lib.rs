@@ -27,6 +27,7 @@
 #[cfg(feature = "cpu")]
 pub mod cpu;
 
+pub use half::{bf16, f16};
 pub use millstream_hal::{
     Backend, BinaryOp, DType, DeviceInfo, Fault, FaultScope, Kernel, Layout, PhiloxKey, ReduceOp, Scalar, UnaryOp,
     Views,
@@ -37,4 +38,4 @@ pub use millstream_runtime::{
     SegmentSnapshot, ShutdownReport, Span, StagingSnapshot, Stamp, Stream, StreamAtFault, StreamGuard, StreamPolicy,
     Suspect, Trace, evidence,
 };
-pub use millstream_tensor::{Error, Generator, Result, Tensor, read_all};
+pub use millstream_tensor::{Element, Error, Generator, Operand, Result, Tensor, read_all};

@@ -138,7 +138,7 @@ impl World {
                 drop(theirs);
                 if thread % 3 == 0 {
                     let of = |key: u64| f32::from_bits(expected[key as usize]);
-                    let (found, wanted) = (sum.item().map_err(text)?, of(theirs_key) + of(key));
+                    let (found, wanted) = (sum.item::<f32>().map_err(text)?, of(theirs_key) + of(key));
                     if found.to_bits() != wanted.to_bits() {
                         return Err(format!("generation {generation}: {found} in place of {wanted}"));
                     }

@@ -83,7 +83,7 @@ fn lose(seed: u64, lost_at: u64, expected: &[u32]) -> Result<u64, String> {
         error => Err(format!("expected a fault, got: {error}")),
     };
     for (key, wanted) in expected.iter().enumerate() {
-        match product(&device, key as u64).and_then(|p| p.sum()).and_then(|sum| sum.item()) {
+        match product(&device, key as u64).and_then(|p| p.sum()).and_then(|sum| sum.item::<f32>()) {
             Ok(found) if found.to_bits() == *wanted => {}
             Ok(found) => return Err(format!("success with garbage: {found} in place of {}", f32::from_bits(*wanted))),
             Err(error) => faults += note(error)?,

@@ -71,7 +71,7 @@ fn calls(device: &Device, tensor: &Tensor, event: &Event) -> u8 {
     let calls = [
         refused(Tensor::zeros(device, &[4])),
         refused(tensor.add(tensor)),
-        refused(tensor.item()),
+        refused(tensor.item::<f32>()),
         refused(device.synchronize().map_err(Error::from)),
         refused(device.acquire_stream().map_err(Error::from)),
         refused(event.record().and(event.wait()).map_err(Error::from)),
@@ -191,7 +191,7 @@ fn and_go_on(name: &DeviceName, seed: u64, run: u64) -> Verdict {
         }
     }
     for (key, tensor) in kept.iter().enumerate() {
-        if tensor.item().map_err(text)?.to_bits() != expected[key] {
+        if tensor.item::<f32>().map_err(text)?.to_bits() != expected[key] {
             return Err(format!("tensor {key} has another value after the forks"));
         }
     }

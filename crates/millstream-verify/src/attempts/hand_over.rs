@@ -121,11 +121,11 @@ fn chain(plan: &Plan, run: u64) -> Verdict {
     let places: Arc<Vec<BoundedQueue<Tensor>>> =
         Arc::new((0..=THREADS).map(|_| BoundedQueue::with_capacity(1)).collect());
     let step = Arc::new(Steps::default());
-    let start = Tensor::from_slice(&device, &[0.0; 256], &[256]).map_err(text)?;
+    let start = Tensor::from_slice(&device, &[0.0f32; 256], &[256]).map_err(text)?;
     let _ = places[0].try_push(start);
     let (d, p, s) = (device.clone(), places.clone(), step.clone());
     threads(THREADS, move |thread| {
-        let one = Tensor::from_slice(&d, &[1.0; 256], &[256]).map_err(text)?;
+        let one = Tensor::from_slice(&d, &[1.0f32; 256], &[256]).map_err(text)?;
         s.wait_for(thread as u32)?;
         let got = p[thread].try_pop().ok_or("the chain is broken")?;
         spin(&d, 800).map_err(text)?;
@@ -138,7 +138,7 @@ fn chain(plan: &Plan, run: u64) -> Verdict {
         s.wait_for(THREADS as u32)
     })?;
     let last = places[THREADS].try_pop().ok_or("the chain has no end")?;
-    let found = last.to_vec().map_err(text)?;
+    let found = last.to_vec::<f32>().map_err(text)?;
     if let Some(wrong) = found.iter().find(|x| **x != THREADS as f32) {
         return Err(format!("an element is {wrong} after {THREADS} additions of one"));
     }

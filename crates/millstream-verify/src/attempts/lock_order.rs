@@ -110,7 +110,7 @@ fn sweep(context: &Context<'_>) -> Result<(), String> {
     };
     // One thread, one value, and the end: the shutdown itself finds the free segment.
     let device = open::open(&context.plan.device, context.plan.seed, |_| {}).map_err(|absent| absent.to_string())?;
-    Tensor::zeros(&device, &[64]).and_then(|zeros| zeros.sum()?.item()).map_err(|error| error.to_string())?;
+    Tensor::zeros(&device, &[64]).and_then(|zeros| zeros.sum()?.item::<f32>()).map_err(|error| error.to_string())?;
     device.shutdown(Duration::from_secs(20));
     for (step, name) in [&context.plan.device, &queued].into_iter().enumerate() {
         context.progress.advance(step as u64, 2);
@@ -161,7 +161,7 @@ fn memory_paths(device: &Device) -> millstream::Result<()> {
     drop(left.join().unwrap_or_else(|_| one(device))?);
     device.trim();
     // A segment at rest is adopted.
-    one(device)?.sum()?.item()?;
+    one(device)?.sum()?.item::<f32>()?;
     // The ladder to its end: more than the budget must be refused, and the device works after.
     let mut kept = Vec::new();
     let refused = loop {
@@ -175,7 +175,7 @@ fn memory_paths(device: &Device) -> millstream::Result<()> {
     drop(kept);
     assert!(refused, "a budget of 24 MiB has no room for 256 MiB");
     device.trim();
-    one(device)?.sum()?.item()?;
+    one(device)?.sum()?.item::<f32>()?;
     let _ = device.memory_stats();
     Ok(())
 }

@@ -161,7 +161,7 @@ fn crowd(plan: &Plan, device: &Device) -> Result<String, String> {
             let key = (thread as u64 + turn) % references.len() as u64;
             let (begun, before) = (Instant::now(), m.turns.load(Ordering::Relaxed));
             let found = loop {
-                match work(&d, key).and_then(|sum| sum.item()) {
+                match work(&d, key).and_then(|sum| sum.item::<f32>()) {
                     Err(Error::Runtime(RuntimeError::NoStream { .. })) => {
                         m.refused.fetch_add(1, Ordering::Relaxed);
                         if begun.elapsed() > PATIENCE {

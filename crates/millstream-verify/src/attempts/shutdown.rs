@@ -122,7 +122,7 @@ fn mode(name: &DeviceName, run: u64) -> DeviceName {
 /// Works until it is told that the device is closed. Errors: any other error, in words.
 fn work_until_closed(device: &Device, thread: u64) -> Verdict {
     for round in 0.. {
-        let step = work(device, thread * 100_000 + round).and_then(|sum| sum.item());
+        let step = work(device, thread * 100_000 + round).and_then(|sum| sum.item::<f32>());
         match step {
             Ok(_) => {}
             Err(Error::Runtime(RuntimeError::Closed)) => return Ok(()),
@@ -142,7 +142,7 @@ fn exit_in_flight(name: &DeviceName, seed: u64, run: u64) -> Verdict {
         // Not joined: it is at work when the process ends.
         std::thread::spawn(move || {
             for round in 0.. {
-                let _ = work(&device, thread * 1_000 + round).and_then(|sum| sum.item());
+                let _ = work(&device, thread * 1_000 + round).and_then(|sum| sum.item::<f32>());
                 steps.advance();
             }
         });
@@ -189,7 +189,7 @@ fn at_work_at_exit(probe: &str, name: &DeviceName, seed: u64, run: u64) -> Verdi
         // Not joined: it is at work when the process ends.
         std::thread::spawn(move || {
             for round in 0.. {
-                if work(&device, thread * 1_000 + round).and_then(|sum| sum.item()).is_err() {
+                if work(&device, thread * 1_000 + round).and_then(|sum| sum.item::<f32>()).is_err() {
                     // Told that the device is closed: what a program does then is its own affair, and it must be able to.
                     device.leave_thread();
                     std::thread::sleep(LONG);
@@ -263,11 +263,11 @@ fn live_buffers(name: &DeviceName, seed: u64, run: u64) -> Verdict {
                 let kept: Vec<Tensor> =
                     (0..4).map(|i| work(&device, thread * 10 + i)).collect::<Result<_, _>>().map_err(text)?;
                 let gone = work(&device, 99).map_err(text)?;
-                gone.item().map_err(text)?;
+                gone.item::<f32>().map_err(text)?;
                 drop(gone);
                 steps.advance();
                 steps.wait_for(5)?;
-                match kept[0].item() {
+                match kept[0].item::<f32>() {
                     Err(Error::Runtime(RuntimeError::Closed)) => Ok(()),
                     other => Err(format!("a read after the end gave {other:?}")),
                 }

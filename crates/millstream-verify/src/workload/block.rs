@@ -180,7 +180,7 @@ fn work(
         let product = outcome?;
         if (iteration + 1) % plan.sync_every == 0 || iteration + 1 == plan.iterations {
             worked.values.fingerprints.push(product.fingerprint()?);
-            let scalars = read_all(&pending.iter().collect::<Vec<_>>())?;
+            let scalars = read_all::<f32>(&pending.iter().collect::<Vec<_>>())?;
             worked.values.scalars.extend(scalars.iter().map(|x| x.to_bits()));
             pending.clear();
         }

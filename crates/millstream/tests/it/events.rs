@@ -80,7 +80,7 @@ fn a_wait_does_not_block_the_host() {
     event.wait().unwrap();
     let tensor = Tensor::zeros(&device, &[4]).unwrap();
     assert_eq!(event.query().unwrap(), EventState::Pending, "a wait or an operation waited on the host");
-    assert_eq!(tensor.to_vec().unwrap(), [0.0; 4]);
+    assert_eq!(tensor.to_vec::<f32>().unwrap(), [0.0; 4]);
 }
 
 #[test]

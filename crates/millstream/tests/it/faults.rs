@@ -86,12 +86,12 @@ fn what_is_ordered_after_a_failure_is_lost_and_every_other_value_can_be_read() {
 #[test]
 fn a_view_that_stands_is_read_from_its_memory() {
     for device in both() {
-        let whole = Tensor::from_slice(&device, &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3]).unwrap();
+        let whole = Tensor::from_slice(&device, &[1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], &[2, 3]).unwrap();
         let turned = whole.transpose(0, 1).unwrap();
         device.synchronize().unwrap();
         drop(fail(&device).unwrap());
-        assert_eq!(turned.to_vec().unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
-        assert_eq!(whole.to_vec().unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+        assert_eq!(turned.to_vec::<f32>().unwrap(), [1.0, 4.0, 2.0, 5.0, 3.0, 6.0]);
+        assert_eq!(whole.to_vec::<f32>().unwrap(), [1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
         assert!(matches!(turned.contiguous(), Err(Error::Runtime(RuntimeError::Fault(_)))));
     }
 }

@@ -7,7 +7,7 @@ use millstream::{Device, Generator, Tensor};
 use crate::leaks::cpu;
 
 fn bits(device: &Device, shape: &[usize], generator: &mut Generator) -> Vec<u32> {
-    let values = Tensor::randn(device, shape, generator).and_then(|t| t.to_vec()).expect("a draw");
+    let values = Tensor::randn(device, shape, generator).and_then(|t| t.to_vec::<f32>()).expect("a draw");
     values.iter().map(|x| x.to_bits()).collect()
 }
 
@@ -55,10 +55,10 @@ fn seeds_and_splits_are_apart() {
 fn the_numbers_are_standard_normal() {
     let device = cpu::open().unwrap();
     let values = Tensor::randn(&device, &[1 << 16], &mut Generator::new(5)).unwrap();
-    let mean = values.mean().unwrap().item().unwrap();
-    let variance = values.mul(&values).unwrap().mean().unwrap().item().unwrap();
+    let mean = values.mean().unwrap().item::<f32>().unwrap();
+    let variance = values.mul(&values).unwrap().mean().unwrap().item::<f32>().unwrap();
     // Five standard errors of each.
     assert!(mean.abs() < 5.0 / 256.0, "mean {mean}");
     assert!((variance - 1.0).abs() < 5.0 * 2f32.sqrt() / 256.0, "variance {variance}");
-    assert!(values.to_vec().unwrap().iter().all(|x| x.is_finite()));
+    assert!(values.to_vec::<f32>().unwrap().iter().all(|x| x.is_finite()));
 }

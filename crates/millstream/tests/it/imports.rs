@@ -151,8 +151,8 @@ fn a_deleter_is_called_with_nothing_held_and_may_panic() {
     let inside = device.clone();
     let (buffer, calls) = import_then(&device, vec![1.0; 8], move || {
         assert!(inside.memory_stats().budget_bytes > 0, "the runtime was entered already");
-        let tensor = Tensor::from_slice(&inside, &[1.0, 2.0], &[2]).expect("an operation in a deleter");
-        assert_eq!(tensor.sum().unwrap().item().unwrap(), 3.0);
+        let tensor = Tensor::from_slice(&inside, &[1.0f32, 2.0], &[2]).expect("an operation in a deleter");
+        assert_eq!(tensor.sum().unwrap().item::<f32>().unwrap(), 3.0);
     });
     drop(buffer);
     assert_eq!((calls.count(), device.evidence().count(Step::DeleterPanicked)), (1, 0));

@@ -50,9 +50,9 @@ fn the_device_works_after_a_refusal() {
     let device = device(8 * MIB);
     let (mut kept, _) = fill(&device);
     kept.pop();
-    let ones = Tensor::from_slice(&device, &[1.0; 64], &[8, 8]).unwrap();
-    assert_eq!(ones.matmul(&ones).unwrap().to_vec().unwrap(), [8.0; 64]);
-    assert_eq!(kept[0].sum().unwrap().item().unwrap(), 0.0, "a tensor that was there is as it was");
+    let ones = Tensor::from_slice(&device, &[1.0f32; 64], &[8, 8]).unwrap();
+    assert_eq!(ones.matmul(&ones).unwrap().to_vec::<f32>().unwrap(), [8.0; 64]);
+    assert_eq!(kept[0].sum().unwrap().item::<f32>().unwrap(), 0.0, "a tensor that was there is as it was");
     drop((kept, ones));
     let (again, _) = fill(&device);
     assert_eq!(again.len(), 4, "all of the budget can be had again");
@@ -154,6 +154,6 @@ fn limits_of_nothing_are_raised_to_what_works() {
     };
     let device = cpu::open_with(cpu::CpuOptions::inline(), adjust).unwrap();
     let data: Vec<f32> = (0..20_000).map(|i| i as f32).collect();
-    assert_eq!(Tensor::from_slice(&device, &data, &[20_000]).unwrap().to_vec().unwrap(), data);
+    assert_eq!(Tensor::from_slice(&device, &data, &[20_000]).unwrap().to_vec::<f32>().unwrap(), data);
     assert!(device.memory_stats().staging_bytes_max <= 16 << 10);
 }

@@ -18,7 +18,7 @@ fn run(device: &Device, thread: u64, iterations: u64, n: usize) -> Result<Vec<u3
     for i in 0..iterations {
         pending.extend(iteration(device, thread, i, n)?);
         if (i + 1) % 10 == 0 || i + 1 == iterations {
-            out.extend(read_all(&pending.iter().collect::<Vec<_>>())?.iter().map(|x| x.to_bits()));
+            out.extend(read_all::<f32>(&pending.iter().collect::<Vec<_>>())?.iter().map(|x| x.to_bits()));
             pending.clear();
         }
     }
@@ -57,7 +57,7 @@ fn a_tensor_made_on_one_thread_is_used_on_another_without_a_host_wait() {
         (0..4u64).map(|i| Tensor::randn(&fresh, &[64, 64], &mut Generator::new(i)).unwrap().to_vec().unwrap()).collect()
     };
     for (tensor, expected) in made.iter().zip(&expected) {
-        let doubled = tensor.add(tensor).unwrap().to_vec().unwrap();
+        let doubled = tensor.add(tensor).unwrap().to_vec::<f32>().unwrap();
         assert!(doubled.iter().zip(expected).all(|(d, e)| d.to_bits() == (e + e).to_bits()));
     }
     assert!(device.evidence().count(millstream::evidence::Step::WaitInserted) > 0);

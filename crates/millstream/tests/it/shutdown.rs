@@ -18,7 +18,7 @@ fn after_a_shutdown_every_call_is_refused_with_a_typed_error() {
     let closed = |error: &Error| matches!(error, Error::Runtime(RuntimeError::Closed));
     assert!(closed(&Tensor::zeros(&device, &[4]).unwrap_err()));
     assert!(closed(&tensor.sum().unwrap_err()));
-    assert!(closed(&tensor.to_vec().unwrap_err()));
+    assert!(closed(&tensor.to_vec::<f32>().unwrap_err()));
     assert!(matches!(device.current_stream(), Err(RuntimeError::Closed)));
     assert!(matches!(device.acquire_stream(), Err(RuntimeError::Closed)));
     assert_eq!(device.trim(), 0);

@@ -31,7 +31,7 @@ fn a_host_slice_is_copied_before_the_call_returns() {
     let mut data = counting(0, 1000);
     let tensor = upload(&device, &data);
     data.fill(-1.0);
-    assert_eq!(tensor.to_vec().unwrap(), counting(0, 1000));
+    assert_eq!(tensor.to_vec::<f32>().unwrap(), counting(0, 1000));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn a_piece_is_written_again_only_when_its_transfer_has_completed() {
     let tensors: Vec<Tensor> = (0..9).map(|i| upload(&device, &counting(i * 1000, 1000))).collect();
     assert!(device.evidence().count(Step::StagingWait) > 0);
     for (i, tensor) in tensors.iter().enumerate() {
-        assert_eq!(tensor.to_vec().unwrap(), counting(i * 1000, 1000), "transfer {i}");
+        assert_eq!(tensor.to_vec::<f32>().unwrap(), counting(i * 1000, 1000), "transfer {i}");
     }
     assert!(device.memory_stats().staging_bytes_max <= 16 * KIB, "{:?}", device.memory_stats());
 }
@@ -52,7 +52,7 @@ fn staging_memory_is_used_again_by_size() {
     let device = cpu::open().unwrap();
     let round = || {
         for elements in [100, 3000, 20_000] {
-            assert_eq!(upload(&device, &counting(0, elements)).to_vec().unwrap(), counting(0, elements));
+            assert_eq!(upload(&device, &counting(0, elements)).to_vec::<f32>().unwrap(), counting(0, elements));
         }
     };
     round();
@@ -69,9 +69,9 @@ fn a_large_transfer_goes_in_pieces_within_the_limit() {
     let device = tight();
     let (large, other) = (counting(0, 100_001), counting(7, 5000));
     let (a, none, b) = (upload(&device, &large), upload(&device, &[]), upload(&device, &other));
-    assert_eq!(a.to_vec().unwrap(), large);
-    assert_eq!(read_all(&[&b, &none, &a, &b]).unwrap(), [&other[..], &large, &other].concat());
-    assert!(none.to_vec().unwrap().is_empty());
+    assert_eq!(a.to_vec::<f32>().unwrap(), large);
+    assert_eq!(read_all::<f32>(&[&b, &none, &a, &b]).unwrap(), [&other[..], &large, &other].concat());
+    assert!(none.to_vec::<f32>().unwrap().is_empty());
     let stats = device.memory_stats();
     assert!(stats.staging_bytes_max <= 16 * KIB && stats.staging_bytes_max > 0, "{stats:?}");
 }
@@ -80,7 +80,7 @@ fn a_large_transfer_goes_in_pieces_within_the_limit() {
 fn a_class_that_nobody_needs_makes_room_for_another() {
     let device = cpu::open_with(cpu::CpuOptions::inline(), |options| options.staging_bytes_max = 64 * KIB).unwrap();
     for elements in [4000, 1000, 4000, 100, 2000, 4000] {
-        assert_eq!(upload(&device, &counting(1, elements)).to_vec().unwrap(), counting(1, elements));
+        assert_eq!(upload(&device, &counting(1, elements)).to_vec::<f32>().unwrap(), counting(1, elements));
         assert!(device.memory_stats().staging_bytes <= 64 * KIB);
     }
 }
@@ -98,7 +98,7 @@ fn many_threads_share_few_pieces() {
                     if i % 4 == 0 {
                         device.enqueue(Kernel::Spin { micros: 300 }).unwrap();
                     }
-                    assert_eq!(tensor.to_vec().unwrap(), data);
+                    assert_eq!(tensor.to_vec::<f32>().unwrap(), data);
                 }
             });
         }
@@ -111,11 +111,11 @@ fn staging_memory_at_rest_is_given_back_by_trim_and_by_the_shutdown() {
     for device in [cpu::open().unwrap(), tight()] {
         let data = counting(0, 1000);
         let tensor = upload(&device, &data);
-        tensor.to_vec().unwrap();
+        tensor.to_vec::<f32>().unwrap();
         assert!(device.memory_stats().staging_bytes > 0);
         device.trim();
         assert_eq!(device.memory_stats().staging_bytes, 0);
-        assert_eq!(tensor.to_vec().unwrap(), data);
+        assert_eq!(tensor.to_vec::<f32>().unwrap(), data);
         device.reset_peaks();
         assert_eq!(device.memory_stats().staging_bytes_max, device.memory_stats().staging_bytes);
         drop(tensor);
@@ -131,5 +131,5 @@ fn staging_memory_at_work_is_not_given_back() {
     let tensor = upload(&device, &counting(5, 1000));
     device.trim();
     assert!(device.memory_stats().staging_bytes > 0, "released under a transfer");
-    assert_eq!(tensor.to_vec().unwrap(), counting(5, 1000));
+    assert_eq!(tensor.to_vec::<f32>().unwrap(), counting(5, 1000));
 }

@@ -49,7 +49,7 @@ fn memory_does_not_grow_from_round_to_round() {
     let device = cpu::open().unwrap();
     let round = || {
         for key in 0..20 {
-            work(&device, key).sum().unwrap().item().unwrap();
+            work(&device, key).sum().unwrap().item::<f32>().unwrap();
         }
         device.memory_stats().reserved_bytes_max
     };

@@ -47,7 +47,7 @@ fn with_share_more_threads_than_streams_compute() {
     let device = device(1, StreamPolicy::Share);
     let mine = device.current_stream().unwrap().id().0;
     let theirs = elsewhere(|| {
-        Tensor::zeros(&device, &[4]).unwrap().sum().unwrap().item().unwrap();
+        Tensor::zeros(&device, &[4]).unwrap().sum().unwrap().item::<f32>().unwrap();
         device.current_stream().unwrap().id().0
     });
     assert_eq!(mine, theirs);
@@ -142,5 +142,5 @@ fn what_belongs_to_another_device_is_refused() {
     }
     let stream = there.acquire_stream().unwrap();
     assert!(matches!(here.with_stream(&stream).unwrap_err(), RuntimeError::MixedDevices { .. }));
-    assert_eq!(a.to_vec().unwrap(), b.to_vec().unwrap(), "both devices go on");
+    assert_eq!(a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap(), "both devices go on");
 }

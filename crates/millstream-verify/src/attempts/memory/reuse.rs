@@ -107,7 +107,7 @@ pub(super) fn staging(plan: &Plan, run: u64) -> Verdict {
         .collect::<Result<_, _>>()
         .map_err(text)?;
     for (i, tensor) in made.iter().enumerate() {
-        if tensor.to_vec().map_err(text)? != data(i) {
+        if tensor.to_vec::<f32>().map_err(text)? != data(i) {
             return Err(format!("upload {} of {UPLOADS} came with the values of another", i + 1));
         }
     }
@@ -117,7 +117,7 @@ pub(super) fn staging(plan: &Plan, run: u64) -> Verdict {
     crate::attempts::probes::threads(3, move |thread| {
         for i in (thread..24).step_by(3) {
             spin(&device_of, 300).map_err(text)?;
-            if theirs[i].to_vec().map_err(text)? != data(i) {
+            if theirs[i].to_vec::<f32>().map_err(text)? != data(i) {
                 return Err(format!("download {i} came with the values of another"));
             }
         }

@@ -106,7 +106,7 @@ struct Late {
 impl Drop for Late {
     fn drop(&mut self) {
         // Whichever order the destructors run in: an answer or a typed error, never a crash.
-        match self.tensor.add(&self.tensor).and_then(|t| t.to_vec()) {
+        match self.tensor.add(&self.tensor).and_then(|t| t.to_vec::<f32>()) {
             Ok(_) | Err(Error::Runtime(RuntimeError::ThreadExiting | RuntimeError::Closed)) => {}
             Err(error) => {
                 println!("an operation in a destructor: {error}");
@@ -180,7 +180,7 @@ fn panic_in_flush(name: &DeviceName, seed: u64) -> Verdict {
     std::thread::spawn(move || {
         // Several sizes, so that several blocks are in the cache when it is flushed.
         for n in [8usize, 64, 256, 900] {
-            Tensor::randn(&d, &[n, 3], &mut Generator::new(seed))?.sum()?.item()?;
+            Tensor::randn(&d, &[n, 3], &mut Generator::new(seed))?.sum()?.item::<f32>()?;
         }
         d.evidence().inject_panic_in_flush();
         Ok::<_, Error>(())

@@ -42,7 +42,7 @@ pub(super) fn flush_between_looks(plan: &Plan, run: u64) -> Verdict {
     let exiting = {
         let device = device.clone();
         std::thread::spawn(move || {
-            let value = work(&device, 1)?.item()?;
+            let value = work(&device, 1)?.item::<f32>()?;
             device.evidence().arm(PausePoint::FlushBetweenChecks);
             Ok::<_, millstream::Error>(value)
         })

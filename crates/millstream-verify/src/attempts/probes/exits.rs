@@ -20,7 +20,7 @@ pub(super) fn against_shutdown(plan: &Plan, run: u64) -> Verdict {
     let (d, s) = (device.clone(), started.clone());
     let exits = std::thread::spawn(move || {
         threads(THREADS, move |i| {
-            let outcome = work(&d, i as u64).and_then(|sum| sum.item());
+            let outcome = work(&d, i as u64).and_then(|sum| sum.item::<f32>());
             s.0.fetch_add(1, Ordering::Relaxed);
             s.1.ring();
             match outcome {
@@ -51,7 +51,7 @@ pub(super) fn after_close(plan: &Plan, run: u64) -> Verdict {
         let (device, step) = (device.clone(), step.clone());
         std::thread::spawn(move || -> Verdict {
             let kept: Vec<Tensor> = (0..4).map(|i| work(&device, i)).collect::<Result<_, _>>().map_err(text)?;
-            let value = kept[0].item().map_err(text)?;
+            let value = kept[0].item::<f32>().map_err(text)?;
             step.0.store(1, Ordering::Relaxed);
             step.1.ring();
             step.1.wait_until(Some(LONG), || step.0.load(Ordering::Relaxed) == 2);
@@ -81,7 +81,7 @@ pub(super) fn after_close(plan: &Plan, run: u64) -> Verdict {
 /// A thread leaves long work behind and exits without a sync; its blocks are used again at once by others, with the right values.
 pub(super) fn work_in_flight(plan: &Plan, run: u64) -> Verdict {
     let device = opened(&queued(plan), plan.seed ^ run, 4)?;
-    let expected = work(&opened(&plan.device, plan.seed, 1)?, 7).and_then(|sum| sum.item()).map_err(text)?;
+    let expected = work(&opened(&plan.device, plan.seed, 1)?, 7).and_then(|sum| sum.item::<f32>()).map_err(text)?;
     let d = device.clone();
     let left: Tensor = std::thread::spawn(move || {
         d.enqueue(Kernel::Spin { micros: 2_000 })?;
@@ -94,8 +94,8 @@ pub(super) fn work_in_flight(plan: &Plan, run: u64) -> Verdict {
     .map_err(|_| "the thread panicked".to_owned())?
     .map_err(text)?;
     let d = device.clone();
-    threads(6, move |i| work(&d, i as u64).and_then(|sum| sum.item()).map(drop).map_err(text))?;
-    let found = left.item().map_err(text)?;
+    threads(6, move |i| work(&d, i as u64).and_then(|sum| sum.item::<f32>()).map(drop).map_err(text))?;
+    let found = left.item::<f32>().map_err(text)?;
     if found.to_bits() != expected.to_bits() {
         return Err(format!("the value left in flight is {found}, sequential {expected}"));
     }

@@ -19,7 +19,7 @@ fn references(plan: &Plan, count: usize) -> Result<Arc<Vec<u32>>, String> {
 }
 
 fn same(device: &Device, references: &[u32], i: usize) -> Verdict {
-    let found = work(device, i as u64).and_then(|sum| sum.item()).map_err(text)?.to_bits();
+    let found = work(device, i as u64).and_then(|sum| sum.item::<f32>()).map_err(text)?.to_bits();
     if found == references[i] {
         Ok(())
     } else {

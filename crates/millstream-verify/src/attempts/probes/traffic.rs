@@ -80,7 +80,7 @@ fn filled(device: &millstream::Device, key: u64) -> millstream::Result<Tensor> {
 
 fn check(sums: &[(u64, Tensor)], expected: &[u32]) -> Verdict {
     for (key, sum) in sums {
-        let found = sum.item().map_err(text)?.to_bits();
+        let found = sum.item::<f32>().map_err(text)?.to_bits();
         let wanted = expected[*key as usize];
         if found != wanted {
             return Err(format!("the sum of tensor {key} is {found:08x}, sequential {wanted:08x}"));
