@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use millstream::evidence::Step;
-use millstream_verify::attempts::probes::{Child, run_child};
+use millstream_verify::attempts::probes::{Child, Driven, THREAD_LOCAL, What, run_child};
 use millstream_verify::attempts::tally::{FORBIDDEN, Tally};
-use millstream_verify::attempts::{ATTEMPTS, Context, Outcome, extended_stress, named};
+use millstream_verify::attempts::{ATTEMPTS, Context, Outcome, extended_stress, faults, named};
 use millstream_verify::model::{RoundResult, SiteStatus};
 use millstream_verify::plan::{DeviceName, Plan, Silent};
 
@@ -106,9 +106,16 @@ fn every_step_is_claimed_by_an_attempt_or_must_not_happen() {
 }
 
 #[test]
-fn a_lost_device_is_an_error_and_never_a_number() {
-    let outcome = run("faults");
-    assert_eq!(outcome.attempt.result, RoundResult::Clean, "{:#?}", outcome.findings);
+fn a_fault_is_an_error_and_never_a_number() {
+    passes(faults::SHEET.probes);
+}
+
+#[test]
+fn a_process_ends_in_order_after_a_kernel_has_panicked_in_it() {
+    for run in 0..12 {
+        let arguments = ["cpu", "5", &run.to_string()].map(str::to_owned);
+        assert_eq!(run_child("fault-and-exit", &arguments), 0, "run {run}");
+    }
 }
 
 #[test]
@@ -126,9 +133,13 @@ fn probes_of_the_child_side_are_fine() {
 
 #[test]
 fn probes_of_this_process_are_fine() {
-    use millstream_verify::attempts::probes::{THREAD_LOCAL, What};
+    passes(&THREAD_LOCAL);
+}
+
+/// Runs the probes that need no process of their own.
+fn passes(probes: &[Driven]) {
     let plan = Plan::new(DeviceName::Cpu, 3);
-    for driven in THREAD_LOCAL.iter().filter(|d| matches!(d.what, What::Here(_))) {
+    for driven in probes.iter().filter(|d| matches!(d.what, What::Here(_))) {
         let begun = std::time::Instant::now();
         let probe = driven.run(&plan, &child(), &|| false);
         println!("{:60} {:?} {:.2?} {}", driven.name, probe.status, begun.elapsed(), probe.detail);

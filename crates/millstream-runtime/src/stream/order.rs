@@ -112,18 +112,24 @@ impl Shared {
                 covers.push((stamp.stream, seq, event));
                 continue;
             }
-            for (stream, seq, event) in &covers {
-                record::boundary(Boundary::Enqueue);
-                self.backend.wait(raw, event.raw()).map_err(Error::backend("making a stream wait"))?;
-                self.evidence.hit(Step::WaitInserted);
-                here.ring.hand_over(*stream, *seq, index, submission.seq + 1);
-                submission.seen[usize::from(*stream)] = *seq;
-            }
             let seq = submission.seq + 1;
-            record::boundary(Boundary::Enqueue);
-            self.backend
-                .launch(raw, &Launch::new(kernel, seq, operands))
-                .map_err(Error::backend("launching a kernel"))?;
+            let mut enqueue = || {
+                for (stream, at, event) in &covers {
+                    record::boundary(Boundary::Enqueue);
+                    self.backend.wait(raw, event.raw()).map_err(Error::backend("making a stream wait"))?;
+                    self.evidence.hit(Step::WaitInserted);
+                    here.ring.hand_over(*stream, *at, index, seq);
+                    submission.seen[usize::from(*stream)] = *at;
+                }
+                record::boundary(Boundary::Enqueue);
+                let launch = Launch::new(kernel, seq, operands);
+                self.backend.launch(raw, &launch).map_err(Error::backend("launching a kernel"))
+            };
+            if let Err(error) = enqueue() {
+                // The waits are enqueued and no position comes after them: nobody can see them over.
+                submission.unseen.extend(covers.into_iter().map(|(_, _, event)| event));
+                return Err(error);
+            }
             submission.advance(kernel.name());
             for input in inputs {
                 input.note_use(index, seq);

@@ -33,6 +33,8 @@ pub(crate) struct Submission {
     pub(crate) seen: Box<[u64]>,
     /// Native events recorded and not yet known to be done, oldest first.
     pub(crate) recorded: VecDeque<(u64, Arc<NativeEvent>)>,
+    /// Events of waits behind which a launch was refused: kept from their end, which is the backend's own.
+    pub(crate) unseen: Vec<Arc<NativeEvent>>,
     /// Kernels of the newest operations, each at its position modulo the length: suspects after a fault.
     recent: Box<[&'static str; RECENT]>,
 }
@@ -79,6 +81,7 @@ impl Slot {
             seq: 0,
             seen: vec![0; streams].into_boxed_slice(),
             recorded: VecDeque::new(),
+            unseen: Vec::new(),
             recent: Box::new([""; RECENT]),
         };
         Self {

@@ -1,107 +1,94 @@
-//! A further attempt: a device that is lost in the middle, at every place of a small program.
+//! A further attempt: faults. A device that is lost, an operation that fails alone, memory that cannot be had; at every place of a small program, under schedules, and in child processes.
 //!
-//! Driven on the simulator, which loses the device at a chosen launch. What was read before stands; what depends on lost work is an error; nothing reports success
-//! with garbage, and the shutdown ends.
+//! The simulator loses the device or fails one launch where it is told to; on the CPU a kernel panics, in a child process, whose output of the panic nobody sees. Nothing may report success with
+//! garbage, nothing that is independent of the failure may be lost with it, and everything must end in order.
 
-use std::time::{Duration, Instant};
+mod places;
+mod process;
+mod reports;
+mod schedules;
 
-use millstream::{Device, Error, Generator, Health, RuntimeError, Tensor};
-use millstream_sim::{Injections, SimBackend, SimOptions};
-use millstream_sync::Arc;
+use millstream::evidence::Step;
 
-use super::{Context, Outcome};
-use crate::model::{Attempt, Finding, RoundResult};
+pub(super) use process::in_child;
 
-/// Launches after which the device is lost, one run each.
-const LOST_AT: std::ops::RangeInclusive<u64> = 1..=30;
-const PRODUCTS: u64 = 4;
+use super::probes::{Driven, What};
+use super::sheet::{Row, Sheet};
 
-/// Runs the attempt.
-#[must_use]
-pub fn run(context: &Context<'_>) -> Outcome {
-    let begun = Instant::now();
-    let mut attempt = Attempt::new("faults", "Faults");
-    attempt.methods =
-        vec![format!("The simulated device is lost at launch 1 to {}; every value read is compared", LOST_AT.end())];
-    attempt.safety_properties = vec![
-        "A value that was lost is an error, never a number".to_owned(),
-        "After the first fault every operation says so, health tells the truth, and the shutdown ends".to_owned(),
-    ];
-    let mut findings = Vec::new();
-    let mut errors = 0;
-    let mut find = |text: String| {
-        findings.push(Finding {
-            attempt: "faults".to_owned(),
-            text,
-            location: "millstream_verify::attempts::faults".to_owned(),
-            ..Finding::default()
-        });
-    };
-    match expected(context.plan.seed) {
-        Err(error) => find(format!("the reference could not be computed: {error}")),
-        Ok(expected) => {
-            for lost_at in LOST_AT {
-                match lose(context.plan.seed, lost_at, &expected) {
-                    Ok(seen) => errors += seen,
-                    Err(text) => find(format!("lost at launch {lost_at}: {text}")),
-                }
-            }
-        }
-    }
-    attempt.result = if !findings.is_empty() {
-        RoundResult::Findings(findings.len())
-    } else if errors == 0 {
-        RoundResult::Incomplete("no fault was seen".to_owned())
-    } else {
-        RoundResult::Clean
-    };
-    attempt.seconds = begun.elapsed().as_secs_f64();
-    Outcome { attempt, findings }
-}
+/// Steps that the attempt claims to drive.
+pub const CLAIMS: [Step; 2] = [Step::HostWait, Step::ReadAfterFault];
 
-fn device(seed: u64, lost_at_launch: Option<u64>) -> Device {
-    let injections = Injections { lost_at_launch, ..Injections::default() };
-    Device::open(Arc::new(SimBackend::new(SimOptions { injections, ..SimOptions::new(seed) })))
-}
+const LOST: &str = "Lost device";
+const FAILED: &str = "Failed operation";
+const FIRST: &str = "First error";
+const MEMORY: &str = "Refused memory";
+const ENDS: &str = "The end after a fault";
 
-fn product(device: &Device, key: u64) -> millstream::Result<Tensor> {
-    let a = Tensor::randn(device, &[6, 6], &mut Generator::new(0xfa).split(key))?;
-    a.matmul(&a)
-}
-
-fn expected(seed: u64) -> millstream::Result<Vec<u32>> {
-    let device = device(seed, None);
-    (0..PRODUCTS).map(|key| product(&device, key)?.sum()?.item().map(f32::to_bits)).collect()
-}
-
-/// One run. Returns how many operations said that the device had failed.
-fn lose(seed: u64, lost_at: u64, expected: &[u32]) -> Result<u64, String> {
-    let device = device(seed, Some(lost_at));
-    let mut faults = 0;
-    let note = |error: Error| match error {
-        Error::Runtime(RuntimeError::Fault(_)) => Ok(1),
-        error => Err(format!("expected a fault, got: {error}")),
-    };
-    for (key, wanted) in expected.iter().enumerate() {
-        match product(&device, key as u64).and_then(|p| p.sum()).and_then(|sum| sum.item::<f32>()) {
-            Ok(found) if found.to_bits() == *wanted => {}
-            Ok(found) => return Err(format!("success with garbage: {found} in place of {}", f32::from_bits(*wanted))),
-            Err(error) => faults += note(error)?,
-        }
-    }
-    if faults > 0 {
-        if !matches!(device.health(), Health::Faulted(_)) {
-            return Err(format!("health says {:?}", device.health()));
-        }
-        match Tensor::zeros(&device, &[4]) {
-            Ok(_) => return Err("an operation succeeded after the fault".to_owned()),
-            Err(error) => faults += note(error)?,
-        }
-    }
-    let begun = Instant::now();
-    let report = device.shutdown(Duration::from_secs(5));
-    if begun.elapsed() > Duration::from_secs(6) {
-        return Err(format!("the shutdown did not end in time: {report:?}"));
-    }
-    Ok(faults)
-}
+/// The attempt.
+pub static SHEET: Sheet = Sheet {
+    id: "faults",
+    title: "Faults",
+    methods: &[
+        "The simulated device is lost at each of the first 30 launches of a small program, downloads among them; then each of them fails alone",
+        "Scheduled runs of three threads that hand values over while one launch fails: what can be read is compared with what the simulator's vector clocks know to be independent, and every value with its own",
+        "Child processes on the CPU, inline and queued: a kernel panics among eight threads at work",
+    ],
+    rows: &[
+        Row {
+            pattern: LOST,
+            place: ("crates/millstream-runtime/src/fault.rs", "fn settled_fault"),
+            mechanism: "the backend is asked after the value was seen complete; a lost device has lost every value",
+        },
+        Row {
+            pattern: FAILED,
+            place: ("crates/millstream-runtime/src/fault.rs", "fn poisoned_from"),
+            mechanism: "one first lost position for each stream, passed on by waits; values before it are read outside of the streams",
+        },
+        Row {
+            pattern: FIRST,
+            place: ("crates/millstream-runtime/src/fault/report.rs", "fn fault_report"),
+            mechanism: "the first failure is kept once and is in every error; streams remember the kernels of their newest operations",
+        },
+        Row {
+            pattern: MEMORY,
+            place: ("crates/millstream-runtime/src/memory/growth.rs", "fn grow("),
+            mechanism: "a refused segment is a typed error of the allocation that wanted it, and no fault",
+        },
+        Row {
+            pattern: ENDS,
+            place: ("crates/millstream-runtime/src/shutdown.rs", "fn close("),
+            mechanism: "lost positions are reached like others, so that drops, trims and the shutdown go on",
+        },
+    ],
+    probes: &[
+        Driven { pattern: LOST, name: "at every launch", runs: 30, what: What::Here(places::lost) },
+        Driven { pattern: FAILED, name: "at every launch", runs: 30, what: What::Here(places::failed) },
+        Driven {
+            pattern: FAILED,
+            name: "what can be read is what is independent",
+            runs: 200,
+            what: What::Here(schedules::independent),
+        },
+        Driven { pattern: FIRST, name: "the same for 20 threads", runs: 20, what: What::Here(reports::twenty_threads) },
+        Driven { pattern: FIRST, name: "suspects by name", runs: 10, what: What::Here(reports::suspects) },
+        Driven {
+            pattern: FIRST,
+            name: "one suspect with launch_blocking",
+            runs: 10,
+            what: What::Here(reports::blocking),
+        },
+        Driven { pattern: MEMORY, name: "at every segment", runs: 12, what: What::Here(places::out_of_memory) },
+        Driven {
+            pattern: ENDS,
+            name: "a kernel panics among threads at work",
+            runs: 100,
+            what: What::Child("fault-and-exit"),
+        },
+    ],
+    properties: &[
+        "A value that was lost was an error, never a number; every value that was read was the right one",
+        "Exactly the values ordered after the failure were lost, over 200 schedules",
+        "Every error about a fault was the first one, on every thread; health named it, and what was not known to be complete",
+        "After a fault every operation was refused; drops, trims and shutdowns ended in order, and so did 100 child processes",
+    ],
+};

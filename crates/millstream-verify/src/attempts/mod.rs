@@ -60,7 +60,7 @@ pub struct Entry {
 }
 
 /// The attempts that are made of probes alone.
-pub static SHEETS: [&sheet::Sheet; 8] = [
+pub static SHEETS: [&sheet::Sheet; 9] = [
     &hand_over::SHEET,
     &memory::SHEET,
     &events::SHEET,
@@ -69,6 +69,7 @@ pub static SHEETS: [&sheet::Sheet; 8] = [
     &fork::SHEET,
     &oversubscription::SHEET,
     &churn::SHEET,
+    &faults::SHEET,
 ];
 
 macro_rules! further {
@@ -122,7 +123,7 @@ pub static ATTEMPTS: [Entry; 13] = [
         claims: &[],
         run: simulated_schedules::run,
     },
-    Entry { id: "faults", title: "Faults", default: false, claims: &[], run: faults::run },
+    further!(faults, "faults", "Faults"),
 ];
 
 /// The attempt of that id.

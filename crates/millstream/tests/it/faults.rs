@@ -279,9 +279,9 @@ fn a_value_can_be_read_exactly_when_it_is_independent_of_the_failure() {
             }
         }
         assert_eq!(wrong.try_pop(), None, "seed {seed}");
-        assert_eq!(sim.findings(), [], "seed {seed}");
         reads += device.evidence().count(Step::ReadAfterFault);
         leaks::check(&device);
+        assert_eq!(sim.findings(), [], "seed {seed}");
     }
     println!("{failed} of 300 failed; {lost} values lost, {lost_elsewhere} of them on other streams; {stand} stand");
     assert!(failed > 200 && lost > 400 && lost_elsewhere > 50 && stand > 400 && reads > 400);

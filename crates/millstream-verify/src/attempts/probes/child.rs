@@ -9,7 +9,7 @@ use millstream::evidence::Step;
 use millstream::{Device, Error, Generator, RuntimeError, Tensor};
 
 use super::{Verdict, opened, text, work, zero};
-use crate::attempts::{fork, shutdown, tally};
+use crate::attempts::{faults, fork, shutdown, tally};
 use crate::plan::{DeviceName, Plan};
 
 /// What a child that saw nothing wrong prints last.
@@ -80,6 +80,7 @@ pub fn run_child(name: &str, arguments: &[String]) -> i32 {
             "no-shutdown" => no_shutdown(&device, seed),
             _ => shutdown::in_child(name, &device, seed, run)
                 .or_else(|| fork::in_child(name, &device, seed, run))
+                .or_else(|| faults::in_child(name, seed, run))
                 .unwrap_or_else(|| Err(format!("there is no probe {name:?}"))),
         }
     })();
