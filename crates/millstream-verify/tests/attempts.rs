@@ -6,7 +6,7 @@ use millstream::evidence::Step;
 use millstream_verify::attempts::probes::{Child, Driven, THREAD_LOCAL, What, run_child};
 use millstream_verify::attempts::tally::{FORBIDDEN, Tally};
 use millstream_verify::attempts::{ATTEMPTS, Context, Outcome, extended_stress, faults, named};
-use millstream_verify::model::{RoundResult, SiteStatus};
+use millstream_verify::model::{Probe, ProbeStatus, RoundResult, SiteStatus};
 use millstream_verify::plan::{DeviceName, Plan, Silent};
 
 /// The probes of child processes are run here directly and, as processes, by the command line's own tests.
@@ -47,7 +47,7 @@ fn extended_stress_drives_what_it_claims_and_is_clean() {
 /// What the probes of an attempt saw, one line each.
 fn told(outcome: &Outcome) -> String {
     let probes = outcome.attempt.patterns.iter().flat_map(|row| row.probes.iter().map(|probe| (&row.pattern, probe)));
-    let line = |(pattern, probe): (&String, &millstream_verify::model::Probe)| {
+    let line = |(pattern, probe): (&String, &Probe)| {
         format!(
             "{pattern}: {} x{} {} in {:.1?} s: {}",
             probe.name, probe.runs, probe.status, probe.seconds, probe.detail
@@ -62,7 +62,7 @@ fn is_clean_and_drives_what_it_claims(id: &str) {
     let outcome = run(id);
     println!("{}", told(&outcome));
     assert_eq!(outcome.attempt.result, RoundResult::Clean, "{:#?}", outcome.findings);
-    let counters = Tally::now().since(&before).of_attempt(named(id).expect("an attempt of that id"));
+    let counters = Tally::now().since(&before).of_attempt(named(id).expect("an attempt of that id"), &[]);
     let idle: Vec<_> = counters.iter().filter(|c| c.claimed && c.hits == 0).collect();
     assert!(idle.is_empty(), "{idle:#?}");
 }
@@ -143,7 +143,7 @@ fn passes(probes: &[Driven]) {
         let begun = std::time::Instant::now();
         let probe = driven.run(&plan, &child(), &|| false);
         println!("{:60} {:?} {:.2?} {}", driven.name, probe.status, begun.elapsed(), probe.detail);
-        assert_eq!(probe.status, millstream_verify::model::ProbeStatus::Passed, "{}: {}", driven.name, probe.detail);
+        assert_eq!(probe.status, ProbeStatus::Passed, "{}: {}", driven.name, probe.detail);
     }
 }
 
@@ -164,4 +164,21 @@ fn the_places_of_the_report_stand_where_it_says() {
         let word = words.iter().find(|(n, _)| *n == name).unwrap().1;
         assert!(found.contains(word), "{name} at {at}: {found:?} has no {word:?}");
     }
+}
+
+#[test]
+fn what_a_device_lacks_is_named_with_its_reason_and_not_claimed() {
+    let plan = Plan { duration: Duration::ZERO, ..Plan::new(DeviceName::Sim, 11) };
+    let entry = named("memory").expect("an attempt of that id");
+    let outcome = (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child() });
+    println!("{}", told(&outcome));
+    assert_eq!(outcome.attempt.result, RoundResult::Clean, "{:#?}", outcome.findings);
+    let imports = outcome.attempt.patterns.iter().find(|row| row.pattern == "Imports").expect("a row");
+    let left_out = |probe: &Probe| probe.status == ProbeStatus::NotReached && probe.detail.contains("host memory");
+    assert!(!imports.probes.is_empty() && imports.probes.iter().all(left_out), "{:#?}", imports.probes);
+    assert!(outcome.attempt.patterns.iter().all(|row| row.pattern == "Imports" || !row.probes.iter().any(left_out)));
+    assert!(outcome.attempt.safety_properties.iter().all(|text| !text.contains("import")));
+    let limits = millstream_verify::attempts::limits::of("memory", &plan);
+    let claimed = Tally::now().of_attempt(entry, &limits).into_iter().filter(|counter| counter.claimed);
+    assert!(claimed.into_iter().all(|counter| !counter.name.starts_with("import")));
 }

@@ -9,6 +9,7 @@ pub mod extended_stress;
 pub mod faults;
 pub mod fork;
 pub mod hand_over;
+pub mod limits;
 pub mod lock_order;
 pub mod memory;
 pub mod out_of_memory;

@@ -48,7 +48,8 @@ impl Sheet {
         let begun = Instant::now();
         let mut attempt = Attempt::new(self.id, self.title);
         attempt.methods = self.methods.iter().map(|text| (*text).to_owned()).collect();
-        let Driving { probes, findings, interrupted } = drive(context, self.id, self.probes, |name| self.place(name));
+        let Driving { probes, findings, limits, interrupted } =
+            drive(context, self.id, self.probes, |name| self.place(name));
         let of = |pattern: &str| probes.iter().filter(|(p, _)| *p == pattern).map(|(_, probe)| probe.clone()).collect();
         attempt.patterns = self
             .rows
@@ -66,7 +67,8 @@ impl Sheet {
             RoundResult::Incomplete("interrupted".to_owned())
         } else {
             // What was not shown is not said.
-            attempt.safety_properties = self.properties.iter().map(|text| (*text).to_owned()).collect();
+            let shown = |text: &&&str| !limits.iter().any(|limit| limit.properties.contains(*text));
+            attempt.safety_properties = self.properties.iter().filter(shown).map(|text| (*text).to_owned()).collect();
             RoundResult::Clean
         };
         attempt.seconds = begun.elapsed().as_secs_f64();

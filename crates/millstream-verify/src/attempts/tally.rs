@@ -10,6 +10,7 @@ use millstream::evidence::{self, Step};
 use millstream_sync::atomic::{AtomicU64, Ordering};
 
 use super::Entry;
+use super::limits::Limit;
 use crate::model::{Counter, Finding};
 
 /// Steps that must never be taken.
@@ -58,10 +59,11 @@ impl Tally {
         Step::ALL.into_iter().map(counter).collect()
     }
 
-    /// The rows of an attempt: steps that it took or claims.
+    /// The rows of an attempt: steps that it took or claims. What the device has not (`limits`) is not claimed.
     #[must_use]
-    pub fn of_attempt(&self, entry: &Entry) -> Vec<Counter> {
-        let mut counters = self.counters(|step| entry.claims.contains(&step));
+    pub fn of_attempt(&self, entry: &Entry, limits: &[&Limit]) -> Vec<Counter> {
+        let beyond = |step: &Step| limits.iter().any(|limit| limit.steps.contains(step));
+        let mut counters = self.counters(|step| entry.claims.contains(&step) && !beyond(&step));
         counters.retain(|counter| counter.claimed || counter.hits > 0);
         counters
     }

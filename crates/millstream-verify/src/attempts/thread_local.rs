@@ -75,7 +75,7 @@ pub fn run(context: &Context<'_>) -> Outcome {
             .to_owned(),
         format!("{} probes executed, those that may end the process in processes of their own", THREAD_LOCAL.len()),
     ];
-    let Driving { probes, findings, interrupted } = drive(context, &attempt.id, &THREAD_LOCAL, location);
+    let Driving { probes, findings, interrupted, .. } = drive(context, &attempt.id, &THREAD_LOCAL, location);
     attempt.patterns = patterns(&probes);
     attempt.safety_properties = vec![
         "A claim that the close did not see is undone; no stream is held after it".to_owned(),

@@ -116,7 +116,10 @@ fn unreached(attempt: &Attempt) -> Vec<String> {
             items.push(format!("not reached: {name} at {location}"));
         }
         let idle = pattern.probes.iter().filter(|probe| probe.status == ProbeStatus::NotReached);
-        items.extend(idle.map(|probe| format!("not reached: {name}, {}", probe.name)));
+        items.extend(idle.map(|probe| match probe.detail.as_str() {
+            "" => format!("not reached: {name}, {}", probe.name),
+            why => format!("not reached: {name}, {} ({why})", probe.name),
+        }));
     }
     let sites = attempt.sites.iter().filter(|site| site.status == SiteStatus::NotReached);
     items.extend(sites.map(|site| format!("not reached: {} at {}", site.pattern, site.location)));

@@ -6,7 +6,7 @@ use millstream::evidence::Step;
 
 use super::panics;
 use crate::attempts::tally::Tally;
-use crate::attempts::{Context, Entry, Outcome};
+use crate::attempts::{Context, Entry, Outcome, limits};
 use crate::model::{Attempt, Counter, Finding, Note, RoundResult};
 
 /// What the attempts of a round gave.
@@ -71,7 +71,7 @@ fn one(entry: &Entry, context: &Context<'_>) -> Outcome {
     let tally = Tally::now().since(&before);
     outcome.findings.extend(tally.findings(entry.id));
     if outcome.attempt.counters.is_empty() {
-        outcome.attempt.counters = tally.of_attempt(entry);
+        outcome.attempt.counters = tally.of_attempt(entry, &limits::of(entry.id, context.plan));
     }
     settle(entry, &mut outcome);
     outcome

@@ -20,6 +20,7 @@ use std::time::Instant;
 use millstream::{Device, Generator, Tensor};
 
 use super::Context;
+use super::limits::{self, Limit};
 use crate::model::{Finding, Probe, ProbeStatus};
 use crate::open;
 use crate::plan::{DeviceName, Plan};
@@ -200,18 +201,26 @@ pub(super) struct Driving {
     pub(super) probes: Vec<(&'static str, Probe)>,
     /// One for each probe that failed.
     pub(super) findings: Vec<Finding>,
+    /// What the device has not.
+    pub(super) limits: Vec<&'static Limit>,
     /// Whether the user stopped it.
     pub(super) interrupted: bool,
 }
 
 /// Runs `list` for the attempt `id`; `place` says where a pattern stands in the sources.
 pub(super) fn drive(context: &Context<'_>, id: &str, list: &[Driven], place: impl Fn(&str) -> String) -> Driving {
-    let mut driving = Driving::default();
+    let mut driving = Driving { limits: limits::of(id, context.plan), ..Driving::default() };
     for (done, driven) in list.iter().enumerate() {
         if context.progress.interrupted() {
             break;
         }
         context.progress.advance(done as u64, list.len() as u64);
+        if let Some(limit) = driving.limits.iter().find(|limit| limit.pattern == driven.pattern) {
+            let mut probe = Probe::passed(driven.name, 0);
+            (probe.status, probe.detail) = (ProbeStatus::NotReached, limit.reason.to_owned());
+            driving.probes.push((driven.pattern, probe));
+            continue;
+        }
         let probe = driven.run(context.plan, context.child, &|| context.progress.interrupted());
         if probe.status == ProbeStatus::Failed {
             driving.findings.push(Finding {
