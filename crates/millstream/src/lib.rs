@@ -39,3 +39,8 @@ pub use millstream_runtime::{
     Suspect, Trace, evidence,
 };
 pub use millstream_tensor::{Element, Error, Generator, Operand, Result, Tensor, read_all};
+
+/// The programs of the guide, compiled and run as documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guide/tensors.md")]
+struct GuideToTensors;

@@ -103,3 +103,51 @@ fn views_of_one_shape_share_it_and_views_of_two_are_refused() {
     assert_eq!(views.elements(), 6);
     assert!(matches!(Views::new([a, layout(&[3, 2])]), Err(Error::NotBroadcastable { .. })));
 }
+
+#[test]
+fn a_reshape_walks_the_same_elements_or_says_that_it_cannot() {
+    let walk = |l: &Layout| -> Vec<usize> {
+        (0..l.elements())
+            .map(|n| {
+                let (mut at, mut left) = (l.offset(), n);
+                for axis in (0..l.dims()).rev() {
+                    at += left % l.size(axis) * l.stride(axis);
+                    left /= l.size(axis);
+                }
+                at
+            })
+            .collect()
+    };
+    let plain = Layout::contiguous(&[4, 6, 2]).unwrap();
+    let views = [
+        plain,
+        plain.transposed(0, 2),
+        plain.narrowed(0, 1, 2).unwrap(),
+        plain.narrowed(1, 2, 3).unwrap(),
+        plain.narrowed(2, 1, 1).unwrap(),
+        plain.narrowed(2, 1, 1).unwrap().broadcast_to(&[4, 6, 4]).unwrap(),
+        plain.narrowed(0, 3, 1).unwrap().broadcast_to(&[3, 6, 2]).unwrap().permuted(&[0, 2, 1]).unwrap(),
+    ];
+    let (mut said, mut not) = (0, 0);
+    for view in views {
+        let n = view.elements();
+        for shape in [vec![n], vec![2, n / 2], vec![n / 4, 4], vec![1, n / 6, 1, 2, 3], vec![n / 2, 1, 2], view.shape()]
+        {
+            let to = Layout::contiguous(&shape).unwrap();
+            match view.reshaped(&to) {
+                Some(reshaped) => {
+                    said += 1;
+                    assert_eq!((reshaped.shape(), walk(&reshaped)), (shape, walk(&view)), "{view:?}");
+                }
+                None => {
+                    not += 1;
+                    assert!(!view.is_contiguous(), "{view:?} to {shape:?}");
+                }
+            }
+        }
+        assert!(view.reshaped(&Layout::contiguous(&view.shape()).unwrap()).is_some(), "{view:?}");
+        assert_eq!(view.reshaped(&Layout::contiguous(&[n + 1]).unwrap()), None);
+        assert_eq!(view.reshaped(&Layout::contiguous(&[0]).unwrap()), None);
+    }
+    assert!(said > 10 && not > 5, "{said} {not}");
+}

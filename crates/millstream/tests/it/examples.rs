@@ -8,10 +8,14 @@ mod memory_snapshot;
 mod more_threads_than_streams;
 #[path = "../../examples/07_out_of_memory.rs"]
 mod out_of_memory;
+#[path = "../../examples/05_reductions.rs"]
+mod reductions;
 #[path = "../../examples/03_streams_events_trace.rs"]
 mod streams_events_trace;
 #[path = "../../examples/01_twenty_threads.rs"]
 mod twenty_threads;
+#[path = "../../examples/04_types_and_views.rs"]
+mod types_and_views;
 
 #[test]
 fn twenty_threads_runs() {
@@ -26,6 +30,16 @@ fn hand_over_runs() {
 #[test]
 fn streams_events_trace_runs() {
     streams_events_trace::main().unwrap();
+}
+
+#[test]
+fn types_and_views_runs() {
+    types_and_views::main().unwrap();
+}
+
+#[test]
+fn reductions_runs() {
+    reductions::main().unwrap();
 }
 
 #[test]
