@@ -35,6 +35,27 @@ impl Layout {
         Self::row_major(shape.len() as u8, sizes).ok_or_else(too_large)
     }
 
+    /// A view of axes of (size, stride), outermost first, whose first element is number `offset` of the buffer. The stride of an axis of one element is taken as 0, as everywhere.
+    /// Errors: more than [`MAX_DIMS`] axes; a size, a stride or a reach ([`Layout::extent`]) that is too large.
+    pub fn strided(axes: &[(usize, usize)], offset: usize) -> Result<Self> {
+        if axes.len() > MAX_DIMS {
+            return Err(Error::TooManyDims { dims: axes.len(), max: MAX_DIMS });
+        }
+        let too_large = || Error::ShapeTooLarge { shape: axes.iter().map(|(size, _)| *size).collect() };
+        let mut layout =
+            Self { dims: axes.len() as u8, sizes: [1; MAX_DIMS], strides: [0; MAX_DIMS], offset: offset as u64 };
+        for (axis, (size, stride)) in axes.iter().enumerate() {
+            layout.sizes[axis] = u32::try_from(*size).map_err(|_| too_large())?;
+            if *size != 1 {
+                layout.strides[axis] = u32::try_from(*stride).map_err(|_| too_large())?;
+            }
+        }
+        match layout.extent() <= isize::MAX as usize / 16 {
+            true => Ok(layout),
+            false => Err(too_large()),
+        }
+    }
+
     /// Row-major layout of the same shape: what a kernel writes. Errors: [`Error::ShapeTooLarge`], for a broadcast view of more elements
     /// than a buffer can have.
     pub fn dense(&self) -> Result<Self> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use millstream_sync::Arc;
 
 use crate::memory::Ladder;
+use crate::memory::dlpack::DlPackError;
 
 /// Result of a runtime call.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -99,6 +100,9 @@ pub enum Error {
         /// Bytes of the file.
         found: u64,
     },
+    /// A tensor of another library cannot be taken, or ours cannot be given so.
+    #[error(transparent)]
+    DlPack(DlPackError),
     /// The event was never recorded.
     #[error("the event was never recorded")]
     NotRecorded,

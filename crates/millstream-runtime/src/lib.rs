@@ -25,6 +25,7 @@ pub use device::{Device, DeviceOptions, Health};
 pub use error::{Error, Result};
 pub use event::{Event, EventState};
 pub use fault::{FaultReport, StreamAtFault, Suspect};
+pub use memory::dlpack;
 pub use memory::{
     BlockSnapshot, BlockState, Buffer, Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung,
     SegmentSnapshot, StagingSnapshot,

@@ -14,6 +14,7 @@
 
 mod create;
 mod display;
+mod dlpack;
 mod element;
 mod elementwise;
 mod error;

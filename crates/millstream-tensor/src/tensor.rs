@@ -43,6 +43,11 @@ impl Tensor {
         Self { device, buffer, dtype, layout }
     }
 
+    /// What [`Tensor::from_parts`] takes.
+    pub(crate) fn into_parts(self) -> (Device, Buffer, DType, Layout) {
+        (self.device, self.buffer, self.dtype, self.layout)
+    }
+
     /// The same memory under another layout.
     pub(crate) fn viewed(&self, layout: Layout) -> Self {
         Self { layout, ..self.clone() }

@@ -32,6 +32,7 @@ pub use millstream_hal::{
     Backend, BinaryOp, DType, DeviceInfo, Fault, FaultScope, Kernel, Layout, PhiloxKey, ReduceOp, Scalar, UnaryOp,
     Views,
 };
+pub use millstream_runtime::dlpack;
 pub use millstream_runtime::{
     Arrow, BlockSnapshot, BlockState, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState,
     FaultReport, Health, Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung,

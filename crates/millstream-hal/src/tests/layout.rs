@@ -151,3 +151,16 @@ fn a_reshape_walks_the_same_elements_or_says_that_it_cannot() {
     }
     assert!(said > 10 && not > 5, "{said} {not}");
 }
+
+#[test]
+fn a_view_of_given_strides_is_checked_and_normalised() {
+    let view = Layout::strided(&[(3, 1), (1, 999), (2, 3)], 5).unwrap();
+    assert_eq!((view.shape(), strides(&view), view.offset(), view.extent()), (vec![3, 1, 2], vec![1, 0, 3], 5, 11));
+    assert_eq!(Layout::strided(&[(2, 3), (3, 1)], 0).unwrap(), layout(&[2, 3]));
+    assert_eq!(Layout::strided(&[], 0).unwrap(), layout(&[]));
+    assert!(matches!(Layout::strided(&[(1, 1); 9], 0), Err(Error::TooManyDims { dims: 9, max: 8 })));
+    for wrong in [[(1 << 32, 1), (1, 0)], [(2, 1 << 32), (1, 0)], [(1 << 31, 1 << 31), (2, 1)]] {
+        assert!(matches!(Layout::strided(&wrong, 0), Err(Error::ShapeTooLarge { .. })), "{wrong:?}");
+    }
+    assert!(Layout::strided(&[(2, 1)], usize::MAX).is_err());
+}

@@ -67,6 +67,11 @@ impl Buffer {
         self.last_write
     }
 
+    /// Its block's.
+    pub(super) fn number(&self) -> u32 {
+        self.number
+    }
+
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.pin.shared
     }

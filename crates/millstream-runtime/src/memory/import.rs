@@ -266,4 +266,4 @@ impl Shared {
 }
 
 /// Where an import without bytes lies: aligned, and not null.
-const NOTHING_AT: std::num::NonZero<usize> = std::num::NonZero::new(SEGMENT_ALIGN).expect("not zero");
+pub(super) const NOTHING_AT: std::num::NonZero<usize> = std::num::NonZero::new(SEGMENT_ALIGN).expect("not zero");

@@ -9,6 +9,7 @@ mod allocator;
 mod block_pool;
 mod buffer;
 mod climb;
+pub mod dlpack;
 mod growth;
 mod history;
 mod import;

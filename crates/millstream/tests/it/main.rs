@@ -1,6 +1,7 @@
 //! One file for each public capability.
 
 mod creation;
+mod dlpack;
 mod element_types;
 mod elementwise;
 mod events;
