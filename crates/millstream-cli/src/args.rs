@@ -35,6 +35,9 @@ pub enum Command {
     /// Run the stress workload alone and print its figures
     #[command(after_help = AFTER)]
     Stress(Stress),
+    /// Run the stress workload shortly and write a trace of it for a viewer
+    #[command(after_help = AFTER)]
+    Trace(Trace),
     /// Read the ledger of rounds
     Ledger(Ledger),
     /// Show what this machine and this build have
@@ -131,6 +134,26 @@ pub struct Stress {
     /// Timing only: leave out the comparison with the sequential run
     #[arg(long)]
     pub no_compare: bool,
+    /// One JSON object on standard output, everything else on standard error
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `millstream trace`.
+#[derive(Args, Debug)]
+pub struct Trace {
+    /// Device: cpu, cpu:queued, sim, cuda or cuda:I
+    #[arg(long, value_name = "D", default_value = "cpu", value_parser = parse::device)]
+    pub device: DeviceName,
+    /// Worker threads, 1..=1024
+    #[arg(long, value_name = "T", default_value = "8", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub threads: usize,
+    /// Iterations of each thread, 1..=10000000; the last 350 or so are kept
+    #[arg(long, value_name = "I", default_value = "100", value_parser = value_parser!(u64).range(1..=10_000_000))]
+    pub iterations: u64,
+    /// File of the trace; one that exists is replaced
+    #[arg(long, value_name = "FILE", default_value = "./trace.json")]
+    pub out: PathBuf,
     /// One JSON object on standard output, everything else on standard error
     #[arg(long)]
     pub json: bool,

@@ -22,6 +22,7 @@ mod probe;
 mod progress;
 mod seeded;
 mod stress;
+mod trace;
 mod verify;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
     exit::of(|| match args::parse()? {
         args::Command::Verify(arguments) => verify::run(&arguments),
         args::Command::Stress(arguments) => stress::run(&arguments),
+        args::Command::Trace(arguments) => trace::run(&arguments),
         args::Command::Ledger(arguments) => ledger::run(&arguments),
         args::Command::Doctor(arguments) => doctor::run(&arguments),
         args::Command::Probe(arguments) => probe::run(&arguments),

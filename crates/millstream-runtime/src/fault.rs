@@ -19,6 +19,7 @@ use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Step;
 use crate::memory::Buffer;
+use crate::profile::Why;
 
 mod report;
 
@@ -93,8 +94,8 @@ impl Shared {
             if !Arc::ptr_eq(self, buffer.shared()) {
                 return Err(Error::MixedDevices { left: self.name(), right: buffer.shared().name() });
             }
-            let written = buffer.last_write();
-            try_enter(|held| self.await_seq(held, written.stream, written.seq, None, "download"))
+            let (written, why) = (buffer.last_write(), Why::here("download"));
+            try_enter(|held| self.await_seq(held, written.stream, written.seq, None, why))
                 .ok_or(Error::Reentered)??;
         }
         let mut read = vec![0; parts.iter().map(|(_, bytes)| bytes).sum()];

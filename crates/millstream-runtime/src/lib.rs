@@ -30,7 +30,7 @@ pub use memory::{
     BlockSnapshot, BlockState, Buffer, Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung,
     SegmentSnapshot, StagingSnapshot,
 };
-pub use profile::{Arrow, Span, Trace};
+pub use profile::{Arrow, LimboStay, MemorySample, Span, Trace};
 pub use shutdown::ShutdownReport;
 pub use stamp::Stamp;
 pub use stream::{Stream, StreamGuard, StreamPolicy};

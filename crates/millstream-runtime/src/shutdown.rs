@@ -21,6 +21,7 @@ use millstream_sync::schedule::{self, Point};
 
 use crate::device::Shared;
 use crate::memory::ThreadCache;
+use crate::profile::Why;
 
 /// Looks at the figures before bytes are called stranded.
 const LOOKS_MAX: u32 = 64;
@@ -124,7 +125,7 @@ impl Shared {
             let stream = self.streams.slot(slot);
             if deadline.is_some() {
                 // A timeout or a fault leaves the stream out of `drained`, which the report says.
-                let _ = self.await_seq(held, slot, stream.published(), deadline, "shutdown");
+                let _ = self.await_seq(held, slot, stream.published(), deadline, Why::here("shutdown").of_many());
             }
             if self.poll(held, slot) >= stream.published() {
                 drained.push(slot);

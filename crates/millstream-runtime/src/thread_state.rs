@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::evidence::Step;
 use crate::fork;
 use crate::memory::{Pin, ThreadCache};
-use crate::profile::{Kind, ThreadRing};
+use crate::profile::{ThreadRing, Why};
 use crate::stream::Lease;
 
 /// This file, for reports.
@@ -126,9 +126,9 @@ pub(crate) fn now(shared: &Shared) -> Option<u64> {
     ring_of(shared, ThreadRing::now)
 }
 
-/// Records in this thread's ring that the host waited from `start` until now.
-pub(crate) fn note_host_wait(shared: &Shared, why: &'static str, slot: u16, seq: u64, start: u64) {
-    let _ = ring_of(shared, |ring| ring.span(Kind::HostWait, why, slot, seq, start, 0));
+/// Records in this thread's ring that the host asked for `seq` of stream `slot` from `start` until now.
+pub(crate) fn note_host_sync(shared: &Shared, why: Why, slot: u16, seq: u64, start: u64, waited: bool) {
+    let _ = ring_of(shared, |ring| ring.host_sync(why, slot, seq, start, waited));
 }
 
 fn ring_of<R>(shared: &Shared, f: impl FnOnce(&ThreadRing) -> R) -> Option<R> {

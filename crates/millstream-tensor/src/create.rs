@@ -103,6 +103,7 @@ impl Tensor {
 
     /// The elements of `data` in row-major order, in the type of Rust that they have: `&[1.0f32, 2.0]` gives f32 (without the suffix it is f64, as everywhere in Rust). `data` is copied
     /// before the call returns. Errors: the length is not that of the shape, and as [`Tensor::zeros`].
+    #[track_caller]
     pub fn from_slice<T: Element>(device: &Device, data: &[T], shape: &[usize]) -> Result<Self> {
         const OPERATION: &str = "from_slice";
         let layout = Layout::contiguous(shape).map_err(Error::layout(OPERATION))?;

@@ -35,9 +35,9 @@ pub use millstream_hal::{
 pub use millstream_runtime::dlpack;
 pub use millstream_runtime::{
     Arrow, BlockSnapshot, BlockState, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState,
-    FaultReport, Health, Ladder, MemoryAction, MemoryEvent, MemorySnapshot, MemoryStats, Reclaimer, Rung,
-    SegmentSnapshot, ShutdownReport, Span, StagingSnapshot, Stamp, Stream, StreamAtFault, StreamGuard, StreamPolicy,
-    Suspect, Trace, evidence,
+    FaultReport, Health, Ladder, LimboStay, MemoryAction, MemoryEvent, MemorySample, MemorySnapshot, MemoryStats,
+    Reclaimer, Rung, SegmentSnapshot, ShutdownReport, Span, StagingSnapshot, Stamp, Stream, StreamAtFault, StreamGuard,
+    StreamPolicy, Suspect, Trace, evidence,
 };
 pub use millstream_tensor::{Element, Error, Generator, Operand, Result, Tensor, read_all};
 

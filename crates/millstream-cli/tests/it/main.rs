@@ -8,3 +8,4 @@ mod interrupt;
 mod ledger;
 mod rounds;
 mod tool;
+mod trace;

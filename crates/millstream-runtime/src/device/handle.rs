@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::evidence::Evidence;
 use crate::exit;
 use crate::fault::FaultReport;
-use crate::profile::Trace;
+use crate::profile::{Trace, Why};
 use crate::shutdown::ShutdownReport;
 use crate::stream::{Stream, StreamGuard, StreamPolicy};
 use crate::thread_state;
@@ -33,6 +33,8 @@ pub struct DeviceOptions {
     /// Waits on the host for each operation before its call returns, so that a fault comes from the call that caused it and the report has one suspect for each thread at work. A
     /// debugging aid: nothing overlaps any more. Default false.
     pub launch_blocking: bool,
+    /// Whether threads record what they do, for [`Device::trace`]. Default true.
+    pub profiler: bool,
 }
 
 impl DeviceOptions {
@@ -46,6 +48,7 @@ impl DeviceOptions {
             cache_bytes_max: 64 << 20,
             staging_bytes_max: 64 << 20,
             launch_blocking: false,
+            profiler: true,
         }
     }
 }
@@ -182,10 +185,11 @@ impl Device {
     pub fn synchronize_all(&self, deadline: Option<Instant>) -> Result<()> {
         let shared = self.shared();
         shared.check_process()?;
+        let why = Why::here("device").of_many();
         let waited = try_enter(|held| {
             let mut all = Ok(());
             for slot in shared.streams.created() {
-                let one = shared.await_seq(held, slot, shared.streams.slot(slot).published(), deadline, "device");
+                let one = shared.await_seq(held, slot, shared.streams.slot(slot).published(), deadline, why);
                 all = all.and(one);
             }
             all
@@ -224,7 +228,19 @@ impl Device {
         if self.shared().check_process().is_err() {
             return Trace::default();
         }
-        try_enter(|held| self.shared().profiler.read(held)).unwrap_or_default()
+        try_enter(|held| self.shared().read_trace(held)).unwrap_or_default()
+    }
+
+    /// Keeps a sample of the memory's figures for the next [`Device::trace`]; the newest 16,384 are kept. It takes a few short locks and looks at the cache of every thread, so the caller says how
+    /// often: a thread of its own, a thousand times a second, is plenty. Does nothing in a forked child, from inside a call of the runtime, and with the profiler off.
+    pub fn sample_memory(&self) {
+        let shared = self.shared();
+        if shared.options.profiler && shared.check_process().is_ok() {
+            let _ = try_enter(|held| {
+                let sample = shared.memory_sample(held);
+                shared.profiler.sample(held, sample);
+            });
+        }
     }
 
     /// Closes the device: refuses new work, waits for flushes and submissions, drains the streams, collects freed memory and gives segments back. Blocks the

@@ -9,6 +9,7 @@ use millstream_sync::lock::try_enter;
 use super::Device;
 use crate::error::{Error, Result};
 use crate::memory::{Buffer, MemorySnapshot, MemoryStats, Reclaimer};
+use crate::profile::Why;
 
 impl Device {
     /// Figures of the memory. Short locks, no driver call. Zeros in a forked child, where a lock may be held by a thread that is not there.
@@ -114,9 +115,8 @@ impl Device {
         if !Arc::ptr_eq(shared, buffer.shared()) {
             return Err(Error::MixedDevices { left: shared.name(), right: buffer.shared().name() });
         }
-        let written = buffer.last_write();
-        try_enter(|held| shared.await_seq(held, written.stream, written.seq, None, "host view"))
-            .ok_or(Error::Reentered)??;
+        let (written, why) = (buffer.last_write(), Why::here("host view"));
+        try_enter(|held| shared.await_seq(held, written.stream, written.seq, None, why)).ok_or(Error::Reentered)??;
         let address = buffer.block().address().0 as usize;
         NonNull::new(std::ptr::with_exposed_provenance_mut(address))
             .ok_or(Error::Unsupported { what: "a host address of an empty buffer", device: shared.name() })

@@ -6,6 +6,7 @@ use millstream_sync::lock::try_enter;
 use super::Device;
 use crate::error::{Error, Result};
 use crate::memory::Buffer;
+use crate::profile::Why;
 use crate::stamp::Stamp;
 use crate::thread_state::{self, Here};
 
@@ -76,6 +77,7 @@ impl Device {
 
     /// Copies `data` to the device on the current stream. `data` is read before the call returns; it blocks the host only while all
     /// staging memory is at work. Errors: as [`Device::launch`].
+    #[track_caller]
     pub fn upload(&self, data: &[u8]) -> Result<Buffer> {
         let here = thread_state::here(self.shared())?;
         let shared = self.shared();
@@ -162,8 +164,8 @@ impl Device {
             }
         }
         if let Some(stamp) = last {
-            try_enter(|held| shared.await_seq(held, stamp.stream, stamp.seq, None, "download"))
-                .ok_or(Error::Reentered)??;
+            let why = Why::here("download");
+            try_enter(|held| shared.await_seq(held, stamp.stream, stamp.seq, None, why)).ok_or(Error::Reentered)??;
         }
         staged.completed();
         read.extend_from_slice(staged.read(size));

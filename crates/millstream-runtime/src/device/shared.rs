@@ -58,7 +58,7 @@ impl Shared {
             streams: StreamPool::new(options.streams),
             memory: Memory::new(options.budget_bytes, options.cache_bytes_max, options.staging_bytes_max),
             events: EventPool::new(),
-            profiler: Profiler::new(),
+            profiler: Profiler::new(options.profiler),
             evidence: Evidence::default(),
             faults: FaultCell::default(),
             state: Lock::new(Registry::default()),

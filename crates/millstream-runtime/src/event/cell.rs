@@ -14,6 +14,7 @@ use millstream_sync::lock::{Lock, levels, try_enter};
 use super::NativeEvent;
 use crate::device::{Device, Shared};
 use crate::error::{Error, Result};
+use crate::profile::Why;
 use crate::stamp::Stamp;
 use crate::thread_state;
 
@@ -120,7 +121,8 @@ impl Event {
     pub fn synchronize(&self, timeout: Option<Duration>) -> Result<()> {
         let stamp = self.stamp()?;
         let deadline = timeout.and_then(|t| Instant::now().checked_add(t));
-        try_enter(|held| self.shared.await_seq(held, stamp.stream, stamp.seq, deadline, "event"))
+        let why = Why::here("event");
+        try_enter(|held| self.shared.await_seq(held, stamp.stream, stamp.seq, deadline, why))
             .ok_or(Error::Reentered)??;
         if let Some(native) = self.locked(|mark| mark.native.clone())? {
             record::boundary(Boundary::HostWait);

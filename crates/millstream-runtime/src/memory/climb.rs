@@ -20,6 +20,7 @@ use super::ladder::{Ladder, Rung};
 use crate::device::Shared;
 use crate::error::Result;
 use crate::evidence::Step;
+use crate::profile::Why;
 use crate::stamp::Stamp;
 use crate::thread_state::Here;
 
@@ -250,7 +251,7 @@ impl Shared {
         climb.at_least(Rung::Wait);
         self.evidence.hit(Step::WaitedForOldest);
         // A fault or a timeout leaves the memory where it is; the next look at the clock or the stream ends it.
-        self.await_seq(held, slot, seq, Some(deadline), "allocation").is_ok()
+        self.await_seq(held, slot, seq, Some(deadline), Why::here("allocation")).is_ok()
     }
 
     /// Whether blocks went from one place to another since `moves` was read, or are in a thread's hands: they are in no place that the search looked into. A few times only: a

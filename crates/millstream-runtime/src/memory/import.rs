@@ -201,7 +201,7 @@ impl Shared {
         let mut waiting = std::mem::take(&mut held.lock(&imports.table).waiting);
         imports.dropped.take_all(
             |number| &slab.block(number).link,
-            |number| waiting.push(Waiting::new(0, number, self.stamps_of(number))),
+            |number| waiting.push(Waiting::new(0, number, self.stamps_of(number), None)),
         );
         let mut done = Vec::new();
         waiting.retain_mut(|w| {

@@ -18,19 +18,24 @@ use millstream_sync::use_set::Use;
 
 use crate::device::Shared;
 use crate::evidence::Step;
+use crate::profile::{Stay, Trace};
 
 /// A block and the foreign positions that it waits for.
 #[derive(Debug)]
 pub(super) struct Waiting {
     /// How many came before.
     ticket: u64,
+    /// When it came, by the profiler's clock, and what it waited for then.
+    entered: Option<u64>,
+    first: (u16, u64),
     pub(super) number: u32,
     pub(super) stamps: Vec<(u16, u64)>,
 }
 
 impl Waiting {
-    pub(super) fn new(ticket: u64, number: u32, stamps: Vec<(u16, u64)>) -> Self {
-        Self { ticket, number, stamps }
+    pub(super) fn new(ticket: u64, number: u32, stamps: Vec<(u16, u64)>, entered: Option<u64>) -> Self {
+        let first = stamps.first().copied().unwrap_or_default();
+        Self { ticket, entered, first, number, stamps }
     }
 }
 
@@ -90,7 +95,12 @@ impl Shared {
                 }
                 self.evidence.hit(Step::LimboEntered);
                 let ticket = self.memory.moving.limbo_tickets.fetch_add(1, Ordering::Relaxed);
-                held.lock(&self.streams.slot(home).limbo).waiting.push(Waiting::new(ticket, number, stamps));
+                held.lock(&self.streams.slot(home).limbo).waiting.push(Waiting::new(
+                    ticket,
+                    number,
+                    stamps,
+                    self.profiler.now(),
+                ));
             }
         }
     }
@@ -108,6 +118,7 @@ impl Shared {
             w.stamps.retain(|(foreign, seq)| !self.reached(held, *foreign, *seq));
             if w.stamps.is_empty() {
                 done.push(w.number);
+                self.note_left(slot, w);
             }
             !w.stamps.is_empty()
         });
@@ -122,6 +133,32 @@ impl Shared {
         }
         self.put_in_pool(held, slot, &done);
         done.len()
+    }
+
+    /// The profiler hears of a block that leaves the limbo of `slot`.
+    fn note_left(&self, slot: u16, waiting: &Waiting) {
+        if let (Some(stay), Some(now)) = (self.stay(slot, waiting), self.profiler.now()) {
+            self.profiler.stays.note(stay, now);
+        }
+    }
+
+    /// `None`: it came unrecorded.
+    fn stay(&self, slot: u16, waiting: &Waiting) -> Option<Stay> {
+        let bytes = self.memory.slab.block(waiting.number).bytes();
+        let Waiting { ticket, first: waits_for, entered, .. } = *waiting;
+        Some(Stay { ticket, bytes, stream: slot, waits_for, entered: entered? })
+    }
+
+    /// What the profiler kept, and the blocks that are in limbo just now.
+    pub(crate) fn read_trace(&self, held: &mut Held<'_, Nothing>) -> Trace {
+        let mut trace = self.profiler.read(held);
+        for slot in self.streams.created() {
+            let limbo = held.lock(&self.streams.slot(slot).limbo);
+            let there = limbo.waiting.iter().filter_map(|w| self.stay(slot, w));
+            trace.limbo.extend(there.map(|stay| stay.shown(&self.profiler, None)));
+        }
+        trace.limbo.sort_by(|a, b| a.entered_us.total_cmp(&b.entered_us));
+        trace
     }
 
     /// Bytes of the blocks in the limbo of `slot`.

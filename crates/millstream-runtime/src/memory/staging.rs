@@ -21,6 +21,7 @@ use super::snapshot::StagingSnapshot;
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::Step;
+use crate::profile::Why;
 
 const PLACES: usize = 64;
 /// Smallest piece, and the smallest limit.
@@ -135,6 +136,7 @@ impl Shared {
 
     /// Claims host memory of at least `bytes`, at most [`StagingPool::piece_bytes_max`], whose last transfer is complete. Blocks the host while all of it is at work. Call it with
     /// nothing held and without a place. Errors: `Backend`, `Fault`, `Closed`, `Reentered`.
+    #[track_caller]
     pub(crate) fn stage(&self, bytes: usize) -> Result<Staged<'_>> {
         let size = bytes.max(PIECE_MIN).next_power_of_two();
         assert!(size <= self.memory.staging.piece_bytes_max().max(PIECE_MIN), "transfers are cut into pieces");
@@ -234,6 +236,7 @@ impl Shared {
     }
 
     /// Waits on the host for the transfer that began first; where every place is in the hands of a thread, lets those go on.
+    #[track_caller]
     fn await_oldest_transfer(&self) -> Result<()> {
         self.check()?;
         let pool = &self.memory.staging;
@@ -245,7 +248,8 @@ impl Shared {
             return Ok(());
         };
         self.evidence.hit(Step::StagingWait);
-        try_enter(|held| self.await_seq(held, slot, seq, None, "staging")).ok_or(Error::Reentered)?
+        let why = Why::here("staging");
+        try_enter(|held| self.await_seq(held, slot, seq, None, why)).ok_or(Error::Reentered)?
     }
 }
 

@@ -7,6 +7,7 @@ use millstream_sync::lock::levels::Nothing;
 use super::CacheCounts;
 use super::ladder::Rung;
 use crate::device::Shared;
+use crate::profile::MemorySample;
 
 /// Memory of a device, in bytes unless said otherwise. The parts are read one after another while threads run: at rest they add up.
 ///
@@ -120,6 +121,17 @@ impl Shared {
         }
         stats.served[Rung::Cache as usize] = counts.hits;
         stats
+    }
+
+    /// The figures that a trace draws over time. `at_us` is left to the profiler.
+    pub(crate) fn memory_sample(&self, held: &mut Held<'_, Nothing>) -> MemorySample {
+        let mut stats = MemoryStats::default();
+        self.read_caches(held, &mut stats);
+        let slots: Vec<u16> = self.streams.created().collect();
+        let limbo_bytes = slots.into_iter().map(|slot| self.limbo_bytes(held, slot)).sum();
+        let reserved_bytes = held.lock(&self.memory.heap).reserved();
+        let MemoryStats { live_bytes, cached_bytes, .. } = stats;
+        MemorySample { at_us: 0.0, live_bytes, cached_bytes, limbo_bytes, reserved_bytes }
     }
 
     /// Looks at what is live and cached just now, for the peaks.

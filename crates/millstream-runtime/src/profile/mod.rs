@@ -1,8 +1,15 @@
-//! The profiler: always on, a ring for each thread, read while threads run.
+//! The profiler: always on unless [`crate::DeviceOptions::profiler`] says no, a ring for each thread, read while threads run.
 
-mod export;
+mod chrome;
+mod limbo;
+mod numbers;
 mod recorder;
+mod samples;
+mod trace;
+mod tracks;
 
-pub use export::Trace;
-pub use recorder::{Arrow, Span};
-pub(crate) use recorder::{Kind, Profiler, ThreadRing};
+pub use limbo::LimboStay;
+pub(crate) use limbo::{Stay, Stays};
+pub(crate) use recorder::{Profiler, ThreadRing, Why};
+pub use samples::MemorySample;
+pub use trace::{Arrow, Span, Trace};

@@ -1,57 +1,73 @@
-//! Rings of records, one for each thread and device, and the names that records refer to.
+//! Rings of records, one for each thread and device.
 //!
 //! A record costs two reads of the time-stamp counter and eight relaxed stores. Old records are overwritten. Rings of threads that ended are kept for a
-//! while, so that a trace shows them too.
+//! while, so that a trace shows them too. With the profiler off a record costs a look at a flag that never changes.
 //!
-//! **Locks** `ProfilerSink` guards the list of rings; it is taken when a thread comes and when a trace is read.
+//! **Locks** `ProfilerSink` guards the list of rings and the samples; it is taken when a thread comes, when memory is sampled and when a trace is read.
 
+use std::panic::Location;
+
+use millstream_sync::Arc;
 use millstream_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use millstream_sync::lock::levels::{Nothing, ProfilerSink};
 use millstream_sync::lock::{Held, Lock};
 use millstream_sync::ring::Ring;
-use millstream_sync::{Arc, OnceLock};
 use quanta::Clock;
+
+use super::numbers::Numbers;
+use super::samples::{MemorySample, Samples};
+use super::{Arrow, Span, Stays, Trace};
 
 const RING: usize = 2048;
 const ENDED_MAX: usize = 64;
-const NAMES: usize = 256;
+
+/// Beside the kind in the first word of a record: somebody waited.
+const WAITED: u64 = 1 << 24;
 
 /// What a record is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub(crate) enum Kind {
+enum Kind {
     Operation = 0,
-    HostWait = 1,
+    HostSync = 1,
     HandOver = 2,
 }
 
-/// Names by number: statics of the binary, found by address.
-#[derive(Debug)]
-struct Names {
-    names: [OnceLock<&'static str>; NAMES],
+/// Why the host waits, and the line that asked for it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Why {
+    reason: &'static str,
+    at: &'static Location<'static>,
+    waits_only: bool,
 }
 
-impl Names {
-    /// The number of a name. The last number stands for all names that found no place.
-    fn number(&self, name: &'static str) -> u64 {
-        let place = self.names.iter().position(|n| {
-            let kept: &'static str = n.get_or_init(|| name);
-            std::ptr::eq(kept.as_ptr(), name.as_ptr()) && kept.len() == name.len()
-        });
-        place.unwrap_or(NAMES - 1) as u64
+impl Why {
+    /// For `reason`, asked for by the caller.
+    #[track_caller]
+    pub(crate) fn here(reason: &'static str) -> Self {
+        Self { reason, at: Location::caller(), waits_only: false }
     }
 
-    fn name(&self, number: u64) -> &'static str {
-        self.names.get(number as usize).and_then(OnceLock::get).copied().unwrap_or("?")
+    /// The same for one stream of many: it is recorded only if the host has to wait for it.
+    pub(crate) fn of_many(self) -> Self {
+        Self { waits_only: true, ..self }
     }
+}
+
+/// What the records of all rings refer to by number.
+#[derive(Debug)]
+struct Referred {
+    names: Numbers<str>,
+    places: Numbers<Location<'static>>,
 }
 
 /// The ring of one thread.
 #[derive(Debug)]
 pub(crate) struct ThreadRing {
     ring: Ring,
+    on: bool,
     clock: Clock,
-    names: Arc<Names>,
+    referred: Arc<Referred>,
     thread: u32,
     label: String,
     closed: AtomicBool,
@@ -61,21 +77,35 @@ impl ThreadRing {
     /// The clock, in its own units.
     #[inline]
     pub(crate) fn now(&self) -> u64 {
-        self.clock.raw()
+        if self.on { self.clock.raw() } else { 0 }
     }
 
-    /// Records that something on stream `slot` lasted from `start` until now.
+    /// Records that the operation at `seq` of stream `slot` lasted from `start` until now.
     #[inline]
-    pub(crate) fn span(&self, kind: Kind, name: &'static str, slot: u16, seq: u64, start: u64, extra: u64) {
-        let head = u64::from(kind as u8) | u64::from(slot) << 8 | self.names.number(name) << 32;
-        self.ring.write([head, start, self.clock.raw(), seq, extra, 0]);
+    pub(crate) fn operation(&self, name: &'static str, slot: u16, seq: u64, start: u64) {
+        if self.on {
+            let head = u64::from(Kind::Operation as u8) | u64::from(slot) << 8 | self.referred.names.number(name) << 32;
+            self.ring.write([head, start, self.clock.raw(), seq, 0, 0]);
+        }
     }
 
-    /// Records that stream `to` was made to wait for `from` at `from_seq`.
-    pub(crate) fn hand_over(&self, from: u16, from_seq: u64, to: u16, to_seq: u64) {
-        let head = u64::from(Kind::HandOver as u8) | u64::from(to) << 8;
-        let now = self.clock.raw();
-        self.ring.write([head, now, now, to_seq, u64::from(from), from_seq]);
+    /// Records that the host asked for position `seq` of stream `slot` from `start` until now, and whether it had to wait for it.
+    pub(crate) fn host_sync(&self, why: Why, slot: u16, seq: u64, start: u64, waited: bool) {
+        if self.on && (waited || !why.waits_only) {
+            let head =
+                u64::from(Kind::HostSync as u8) | u64::from(slot) << 8 | self.referred.names.number(why.reason) << 32;
+            let head = if waited { head | WAITED } else { head };
+            self.ring.write([head, start, self.clock.raw(), seq, self.referred.places.number(why.at), 0]);
+        }
+    }
+
+    /// Records that stream `to` comes after `from` at `from_seq`, by a wait on the device or because that was complete.
+    pub(crate) fn hand_over(&self, from: (u16, u64), to: (u16, u64), waits: bool) {
+        if self.on {
+            let head = u64::from(Kind::HandOver as u8) | u64::from(to.0) << 8 | if waits { WAITED } else { 0 };
+            let now = self.clock.raw();
+            self.ring.write([head, now, now, to.1, u64::from(from.0), from.1]);
+        }
     }
 
     /// No more records will come.
@@ -84,51 +114,42 @@ impl ThreadRing {
     }
 }
 
-/// Something that lasted.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Span {
-    /// Kernel, or reason of a host wait.
-    pub name: &'static str,
-    /// Number of the thread, from 1, in order of first use of the device.
-    pub thread: u32,
-    /// Slot of the stream.
-    pub stream: u16,
-    /// Position in the stream.
-    pub seq: u64,
-    /// Start, in microseconds from the opening of the device.
-    pub start_us: f64,
-    /// End, likewise. For inline streams it is the end of the work, otherwise of the submission.
-    pub end_us: f64,
-    /// Whether the host waited.
-    pub host_wait: bool,
+/// What the lock guards.
+#[derive(Debug, Default)]
+struct Sink {
+    rings: Vec<Arc<ThreadRing>>,
+    samples: Samples,
 }
 
-/// A wait of one stream for another.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Arrow {
-    /// Slot and position that was waited for.
-    pub from: (u16, u64),
-    /// Slot that waits, and the position that starts after.
-    pub to: (u16, u64),
-    /// When it was enqueued, in microseconds from the opening of the device.
-    pub at_us: f64,
-}
-
-/// All rings of a device.
+/// All that is recorded of a device.
 #[derive(Debug)]
 pub(crate) struct Profiler {
+    on: bool,
     clock: Clock,
     opened: u64,
-    names: Arc<Names>,
+    referred: Arc<Referred>,
     threads: AtomicU32,
-    rings: Lock<ProfilerSink, Vec<Arc<ThreadRing>>>,
+    sink: Lock<ProfilerSink, Sink>,
+    pub(crate) stays: Stays,
 }
 
 impl Profiler {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(on: bool) -> Self {
         let clock = Clock::new();
-        let names = Arc::new(Names { names: [const { OnceLock::new() }; NAMES] });
-        Self { opened: clock.raw(), clock, names, threads: AtomicU32::new(0), rings: Lock::new(Vec::new()) }
+        Self {
+            on,
+            opened: clock.raw(),
+            clock,
+            referred: Arc::new(Referred { names: Numbers::new(), places: Numbers::new() }),
+            threads: AtomicU32::new(0),
+            sink: Lock::new(Sink::default()),
+            stays: Stays::default(),
+        }
+    }
+
+    /// The clock, in its own units; `None` while nothing is recorded.
+    pub(crate) fn now(&self) -> Option<u64> {
+        self.on.then(|| self.clock.raw())
     }
 
     /// A ring for this thread. Old rings of ended threads make room.
@@ -136,14 +157,15 @@ impl Profiler {
         let thread = self.threads.fetch_add(1, Ordering::Relaxed) + 1;
         let label = std::thread::current().name().map_or_else(|| format!("thread {thread}"), str::to_owned);
         let ring = Arc::new(ThreadRing {
-            ring: Ring::with_capacity(RING),
+            ring: Ring::with_capacity(if self.on { RING } else { 1 }),
+            on: self.on,
             clock: self.clock.clone(),
-            names: self.names.clone(),
+            referred: self.referred.clone(),
             thread,
             label,
             closed: AtomicBool::new(false),
         });
-        let mut rings = held.lock(&self.rings);
+        let rings = &mut held.lock(&self.sink).rings;
         let ended = rings.iter().filter(|r| r.closed.load(Ordering::Relaxed)).count();
         if ended > ENDED_MAX
             && let Some(oldest) = rings.iter().position(|r| r.closed.load(Ordering::Relaxed))
@@ -154,34 +176,54 @@ impl Profiler {
         ring
     }
 
-    fn micros(&self, raw: u64) -> f64 {
+    /// Microseconds from the opening of the device.
+    pub(super) fn micros(&self, raw: u64) -> f64 {
         self.clock.delta_as_nanos(self.opened, raw) as f64 / 1000.0
     }
 
-    /// Everything that is still in the rings.
-    pub(crate) fn read(&self, held: &mut Held<'_, Nothing>) -> super::Trace {
-        let rings = held.lock(&self.rings).clone();
-        let mut trace = super::Trace::default();
+    /// Keeps a sample of the memory that was taken just now.
+    pub(crate) fn sample(&self, held: &mut Held<'_, Nothing>, mut sample: MemorySample) {
+        if self.on {
+            sample.at_us = self.micros(self.clock.raw());
+            held.lock(&self.sink).samples.keep(sample);
+        }
+    }
+
+    /// Everything that is still in the rings, with the samples and the stays in limbo that have ended.
+    pub(crate) fn read(&self, held: &mut Held<'_, Nothing>) -> Trace {
+        let mut trace = Trace::default();
+        let rings = {
+            let sink = held.lock(&self.sink);
+            trace.memory = sink.samples.all();
+            sink.rings.clone()
+        };
         for ring in rings {
             trace.threads.push((ring.thread, ring.label.clone()));
-            ring.ring.read_from(0, |[head, start, end, seq, a, b]| {
-                let stream = (head >> 8) as u16;
-                if head as u8 == Kind::HandOver as u8 {
-                    trace.arrows.push(Arrow { from: (a as u16, b), to: (stream, seq), at_us: self.micros(start) });
-                    return;
-                }
-                trace.spans.push(Span {
-                    name: self.names.name(head >> 32),
-                    thread: ring.thread,
-                    stream,
-                    seq,
-                    start_us: self.micros(start),
-                    end_us: self.micros(end),
-                    host_wait: head as u8 == Kind::HostWait as u8,
-                });
-            });
+            trace.overwritten += ring.ring.written().saturating_sub(RING as u64);
+            ring.ring.read_from(0, |record| self.add(&mut trace, &ring, record));
         }
+        (trace.limbo, trace.limbo_from_us) = self.stays.read(self);
         trace.spans.sort_by(|a, b| a.start_us.total_cmp(&b.start_us));
         trace
+    }
+
+    fn add(&self, trace: &mut Trace, ring: &ThreadRing, [head, start, end, seq, a, b]: [u64; 6]) {
+        let (stream, waited) = ((head >> 8) as u16, head & WAITED != 0);
+        if head as u8 == Kind::HandOver as u8 {
+            let (from, to) = ((a as u16, b), (stream, seq));
+            trace.arrows.push(Arrow { from, to, at_us: self.micros(start), waited });
+            return;
+        }
+        trace.spans.push(Span {
+            name: ring.referred.names.value(head >> 32).unwrap_or("?"),
+            thread: ring.thread,
+            stream,
+            seq,
+            start_us: self.micros(start),
+            end_us: self.micros(end),
+            host_sync: head as u8 == Kind::HostSync as u8,
+            waited,
+            at: ring.referred.places.value(a),
+        });
     }
 }

@@ -24,6 +24,7 @@ use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::{PausePoint, Step};
 use crate::fork;
+use crate::profile::Why;
 
 /// What a thread does when every stream is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -219,7 +220,8 @@ impl Stream {
         let tail = self.shared.streams.slot(self.slot).published();
         self.shared.settled_fault(self.slot, tail)?;
         let shared = &self.shared;
-        let waited = try_enter(|held| shared.await_seq(held, self.slot, tail, deadline, "stream"));
+        let why = Why::here("stream");
+        let waited = try_enter(|held| shared.await_seq(held, self.slot, tail, deadline, why));
         shared.settle_imports();
         waited.ok_or(Error::Reentered)?
     }

@@ -26,7 +26,7 @@ use crate::error::{Error, Result};
 use crate::event::NativeEvent;
 use crate::evidence::Step;
 use crate::memory::Buffer;
-use crate::profile::Kind;
+use crate::profile::Why;
 use crate::stamp::Stamp;
 use crate::stream::Submission;
 use crate::thread_state::Here;
@@ -56,9 +56,10 @@ impl Shared {
             schedule::point(Point::Backend);
             self.backend.drive(raw);
         }
-        here.ring.span(Kind::Operation, kernel.name(), here.slot, seq, start, 0);
+        here.ring.operation(kernel.name(), here.slot, seq, start);
         if self.options.launch_blocking {
-            try_enter(|held| self.await_seq(held, here.slot, seq, None, "launch")).ok_or(Error::Reentered)??;
+            let why = Why::here("launch");
+            try_enter(|held| self.await_seq(held, here.slot, seq, None, why)).ok_or(Error::Reentered)??;
         }
         Ok(Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq })
     }
@@ -80,7 +81,7 @@ impl Shared {
             true => Some(self.events.take(held, &*self.backend, false, &self.evidence)?),
             false => None,
         };
-        let mut covers: Vec<(u16, u64, Arc<NativeEvent>)> = Vec::new();
+        let mut covers: Vec<(Stamp, u64, Arc<NativeEvent>)> = Vec::new();
         let seq = loop {
             let mut submission = held.lock(&slot.submit);
             // Closing takes this lock once after it set the state: who is here either sees it or is waited for.
@@ -93,13 +94,14 @@ impl Shared {
                     continue;
                 }
                 if seeded::is(Bug::SkippedWait)
-                    || covers.iter().any(|(s, seq, _)| *s == stamp.stream && *seq >= stamp.seq)
+                    || covers.iter().any(|(s, seq, _)| s.stream == stamp.stream && *seq >= stamp.seq)
                 {
                     continue;
                 }
                 let completed = self.streams.slot(stamp.stream).completed(&*self.backend);
                 if completed >= stamp.seq {
                     self.evidence.hit(Step::WaitElided);
+                    here.ring.hand_over((stamp.stream, stamp.seq), (index, submission.seq + 1), false);
                     submission.seen[usize::from(stamp.stream)] = completed;
                     continue;
                 }
@@ -109,17 +111,17 @@ impl Shared {
             if let Some(stamp) = missing {
                 drop(submission);
                 let (seq, event) = self.cover(held, stamp.stream, stamp.seq)?;
-                covers.push((stamp.stream, seq, event));
+                covers.push((stamp, seq, event));
                 continue;
             }
             let seq = submission.seq + 1;
             let mut enqueue = || {
-                for (stream, at, event) in &covers {
+                for (stamp, at, event) in &covers {
                     record::boundary(Boundary::Enqueue);
                     self.backend.wait(raw, event.raw()).map_err(Error::backend("making a stream wait"))?;
                     self.evidence.hit(Step::WaitInserted);
-                    here.ring.hand_over(*stream, *at, index, seq);
-                    submission.seen[usize::from(*stream)] = *at;
+                    here.ring.hand_over((stamp.stream, stamp.seq), (index, seq), true);
+                    submission.seen[usize::from(stamp.stream)] = *at;
                 }
                 record::boundary(Boundary::Enqueue);
                 let launch = Launch::new(kernel, seq, operands);
@@ -226,14 +228,14 @@ impl Shared {
         index: u16,
         seq: u64,
         deadline: Option<Instant>,
-        why: &'static str,
+        why: Why,
     ) -> Result<()> {
         let slot = self.streams.slot(index);
         if seeded::is(Bug::SuccessAfterFault) && self.backend.fault().is_some() {
             return Ok(());
         }
+        let start = crate::thread_state::now(self);
         if slot.completed(&*self.backend) < seq {
-            let start = crate::thread_state::now(self);
             let (at, event) = self.cover(held, index, seq)?;
             let timeout = deadline.map(|d| d.saturating_duration_since(Instant::now()));
             self.evidence.hit(Step::HostWait);
@@ -243,13 +245,15 @@ impl Shared {
                 status => self.mark_status(status).map_err(Error::backend("waiting for the device"))?,
             };
             if let Some(start) = start {
-                crate::thread_state::note_host_wait(self, why, index, seq, start);
+                crate::thread_state::note_host_sync(self, why, index, seq, start, true);
             }
             if status == EventStatus::Pending {
                 return Err(Error::Timeout { waited: timeout.unwrap_or(Duration::MAX) });
             }
             slot.note_done(at);
             self.poll(held, index);
+        } else if let Some(start) = start {
+            crate::thread_state::note_host_sync(self, why, index, seq, start, false);
         }
         self.settled_fault(index, seq)
     }

@@ -149,7 +149,7 @@ fn digest(done: &Done) -> String {
 /// A short sample from the middle of what the profiler's rings hold.
 fn timeline(device: &Device) -> Timeline {
     let trace = device.trace();
-    let operations: Vec<_> = trace.spans.iter().filter(|span| !span.host_wait).collect();
+    let operations: Vec<_> = trace.spans.iter().filter(|span| !span.host_sync).collect();
     let Some(middle) = operations.get(operations.len() / 2) else { return Timeline::default() };
     let (from, to) = (middle.start_us, middle.start_us + SAMPLE_US);
     let mut timeline = Timeline::default();

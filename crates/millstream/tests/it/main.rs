@@ -26,4 +26,5 @@ mod snapshot;
 mod staging;
 mod statistics;
 mod streams;
+mod traces;
 mod views;

@@ -11,6 +11,7 @@ use super::{DlPack, DlPackError};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::memory::Buffer;
+use crate::profile::Why;
 
 /// What an exported structure keeps. Its own address is its `manager_ctx`.
 struct Exported {
@@ -28,6 +29,7 @@ impl Device {
     /// all that its stream and its other users have enqueued is waited for.
     ///
     /// Errors: `Unsupported` where device memory has no host address, `BeyondEnd`, `DlPack` (`Shared`), `MixedDevices`, `Fault`, `Closed`, `ForkedChild`.
+    #[track_caller]
     #[track_caller]
     pub fn export_dlpack(&self, buffer: Buffer, dtype: DType, layout: &Layout, writable: bool) -> Result<DlPack> {
         let asked = layout.extent().saturating_mul(dtype.bytes());
@@ -63,6 +65,7 @@ impl Device {
     }
 
     /// Waits for everything that may still read or write the buffer. Errors: `Shared` where more could come, and those of a wait.
+    #[track_caller]
     fn await_all_users(&self, buffer: &Buffer) -> Result<()> {
         let (shared, block) = (self.shared(), buffer.block());
         // ORDER: Acquire so that the uses of handles that are gone are visible; pairs with the Release in `Buffer::drop`.
@@ -73,10 +76,9 @@ impl Device {
         let own = [block.home(), block.stream()].map(|stream| (stream, shared.streams.slot(stream).published()));
         let mut users = shared.stamps_of(buffer.number());
         users.extend(own);
-        try_enter(|held| {
-            users.iter().try_for_each(|(stream, seq)| shared.await_seq(held, *stream, *seq, None, "dlpack export"))
-        })
-        .ok_or(Error::Reentered)?
+        let why = Why::here("dlpack export").of_many();
+        try_enter(|held| users.iter().try_for_each(|(stream, seq)| shared.await_seq(held, *stream, *seq, None, why)))
+            .ok_or(Error::Reentered)?
     }
 }
 
