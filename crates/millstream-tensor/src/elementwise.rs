@@ -112,6 +112,7 @@ impl Tensor {
             let takes = "the condition is a bool";
             return Err(Error::DType { operation: OPERATION, dtype: self.dtype(), takes });
         }
+        self.device().same_as(a.device())?;
         let (cond, a_view) = together(OPERATION, self.layout(), a.layout())?;
         let filled;
         let b = match b.into() {
@@ -122,7 +123,7 @@ impl Tensor {
                 &filled
             }
         };
-        same_type(OPERATION, a, b)?;
+        same_kind(OPERATION, a, b)?;
         let (whole, b_view) = together(OPERATION, &cond, b.layout())?;
         let (_, cond) = together(OPERATION, &whole, &cond)?;
         let (_, a_view) = together(OPERATION, &whole, &a_view)?;
@@ -155,7 +156,7 @@ impl Tensor {
                 &filled
             }
         };
-        same_type(operation, self, other)?;
+        same_kind(operation, self, other)?;
         let (a, b) = together(operation, self.layout(), other.layout())?;
         let out = a.dense().map_err(Error::layout(operation))?;
         let views = Views::new([a, b]).map_err(Error::layout(operation))?;
@@ -168,8 +169,11 @@ fn together(operation: &'static str, a: &Layout, b: &Layout) -> Result<(Layout, 
     a.broadcast_together(b).map_err(Error::layout(operation))
 }
 
-/// Errors: [`Error::MixedDTypes`].
-pub(crate) fn same_type(operation: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
+/// Whether both have one element type and lie on one device. Errors: [`Error::MixedDTypes`], `MixedDevices`.
+pub(crate) fn same_kind(operation: &'static str, a: &Tensor, b: &Tensor) -> Result<()> {
     let (left, right) = (a.dtype(), b.dtype());
-    if left == right { Ok(()) } else { Err(Error::MixedDTypes { operation, left, right }) }
+    if left != right {
+        return Err(Error::MixedDTypes { operation, left, right });
+    }
+    Ok(a.device().same_as(b.device())?)
 }

@@ -5,7 +5,7 @@ use millstream_hal::{DType, Scalar};
 /// Result of an operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// An error of an operation. All but [`Error::Runtime`] come before anything is enqueued.
+/// An error of an operation. All but those of [`Error::Runtime`] come before anything is enqueued, and so does its `MixedDevices`.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

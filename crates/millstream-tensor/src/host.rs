@@ -79,7 +79,10 @@ impl Tensor {
 #[track_caller]
 pub fn read_all<T: Element>(tensors: &[&Tensor]) -> Result<Vec<T>> {
     let Some(first) = tensors.first() else { return Ok(Vec::new()) };
-    tensors.iter().try_for_each(|t| t.holds::<T>("read_all"))?;
+    for tensor in tensors {
+        tensor.holds::<T>("read_all")?;
+        first.device().same_as(tensor.device())?;
+    }
     let whole: Vec<Tensor> = tensors.iter().map(|t| t.contiguous()).collect::<Result<_>>()?;
     let parts: Vec<(&Buffer, usize)> = whole.iter().map(|t| (t.buffer(), t.bytes())).collect();
     Ok(T::of_bytes(&first.device().download(&parts)?))

@@ -2,7 +2,7 @@
 
 use millstream_hal::{Kernel, Layout, MAX_DIMS};
 
-use crate::elementwise::same_type;
+use crate::elementwise::same_kind;
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
@@ -14,7 +14,7 @@ impl Tensor {
     /// Errors: a factor with fewer than two axes, inner sizes or batch axes that do not agree, different element types, u8 or bool, different devices, `OutOfMemory`, and those of the runtime.
     pub fn matmul(&self, other: &Self) -> Result<Self> {
         let (a, b) = (self.layout(), other.layout());
-        same_type(OPERATION, self, other)?;
+        same_kind(OPERATION, self, other)?;
         let dtype = self.dtype();
         if !dtype.is_float() && dtype != millstream_hal::DType::I64 {
             return Err(Error::DType { operation: OPERATION, dtype, takes: "floats and i64 alone" });

@@ -147,6 +147,15 @@ impl Device {
         }
     }
 
+    /// Whether `other` is a handle of the same opening, as objects that are used together must be. Errors: `MixedDevices`, which names both.
+    pub fn same_as(&self, other: &Self) -> Result<()> {
+        let (left, right) = (self.shared(), other.shared());
+        match Arc::ptr_eq(left, right) {
+            true => Ok(()),
+            false => Err(Error::MixedDevices { left: left.name(), right: right.name() }),
+        }
+    }
+
     /// This thread's current stream; claims one at the first call. May block under [`StreamPolicy::Wait`].
     /// Errors: `NoStream`, `StreamTimeout`, `Closed`, `Fault`, `ThreadExiting`, `ForkedChild`.
     pub fn current_stream(&self) -> Result<Stream> {

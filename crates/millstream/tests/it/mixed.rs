@@ -2,7 +2,7 @@
 
 use millstream::{Backend, DType, Device, DeviceOptions, Generator, Result, Tensor};
 use millstream_sim::{SimBackend, SimOptions};
-use millstream_sync::schedule::{self, Policy, Settings};
+use millstream_sync::schedule::{self, Dice, Policy, Settings};
 use millstream_sync::{Arc, BoundedQueue};
 
 use crate::leaks::{self, cpu};
@@ -112,4 +112,53 @@ fn the_simulator_computes_the_same_bits_under_any_schedule() {
         drop(tensors);
         leaks::check(&device);
     }
+}
+
+/// A random chain of views and operations that every backend computes to the bit; the shape and the fingerprint after each step.
+fn chain(device: &Device, seed: u64) -> Result<Vec<(Vec<usize>, DType, u64)>> {
+    let mut dice = Dice::new(seed);
+    let mut any = |n: usize| dice.below(n);
+    let mut t = Tensor::arange(device, -11, 13, 1, DType::I64)?.reshape(&[2, 3, 4])?;
+    t = t.to_dtype(DType::ALL[any(7)])?;
+    let mut seen = Vec::new();
+    for _ in 0..10 {
+        let (dims, number) = (t.dims(), t.dtype().is_number());
+        let axis = any(dims.max(1));
+        t = match any(15) {
+            0 if dims > 1 => t.transpose(axis, any(dims))?,
+            1 if dims > 0 && t.shape()[axis] > 1 => t.narrow(axis, any(2), t.shape()[axis] - 1)?,
+            2 if dims < 6 => t.unsqueeze(any(dims + 1))?,
+            3 if dims < 6 && t.elements() < 100 => t.unsqueeze(0)?.broadcast_to(&[&[3], &t.shape()[..]].concat())?,
+            4 => t.flatten()?,
+            5 => t.permute(&(0..dims).rev().collect::<Vec<_>>())?,
+            6 if number => t.add(&t)?,
+            7 if number => t.sub(3)?.abs()?,
+            8 if dims > 0 => t.le(&t.narrow(axis, 0, 1)?)?,
+            9 | 10 => t.to_dtype(DType::ALL[any(7)])?,
+            11 => t.ne(&t.max()?)?.where_cond(&t, &t.flatten()?.narrow(0, 0, 1)?)?,
+            12 if dims > 0 => t.max_over(&[axis])?,
+            13 if dims > 1 => t.argmax_keepdim(&[axis, (axis + 1) % dims])?,
+            14 if dims > 0 && !t.dtype().is_float() => t.sum_over(&[axis])?,
+            _ => continue,
+        };
+        seen.push((t.shape(), t.dtype(), t.fingerprint()?));
+    }
+    Ok(seen)
+}
+
+#[test]
+fn random_chains_of_views_and_operations_give_the_same_bits_on_every_backend() {
+    let (inline, queued) = (cpu::open().unwrap(), cpu::open_queued().unwrap());
+    let sim = Arc::new(SimBackend::new(SimOptions::new(1)));
+    let simulated = Device::open(sim.clone());
+    let mut steps = 0;
+    for seed in 0..400 {
+        let expected = chain(&inline, seed).unwrap();
+        steps += expected.len();
+        assert_eq!(chain(&queued, seed).unwrap(), expected, "seed {seed}, queued");
+        assert_eq!(chain(&simulated, seed).unwrap(), expected, "seed {seed}, simulated");
+    }
+    assert!(steps > 2000, "{steps} steps");
+    assert!(sim.findings().is_empty(), "{:?}", sim.findings());
+    leaks::check(&simulated);
 }

@@ -227,11 +227,15 @@ fn different_devices() {
         refused(&here, || a.matmul(&b)),
         refused(&here, || mask.where_cond(&a, &b)),
         refused(&here, || mask.where_cond(&b, &a)),
+        refused(&there, || mask.where_cond(&b, 1.0)),
+        refused(&here, || mask.where_cond(&b, 1.0)),
     ];
     for error in errors {
         assert!(matches!(error, Error::Runtime(RuntimeError::MixedDevices { .. })), "{error:?}");
     }
-    assert!(matches!(read_all::<f32>(&[&a, &b]), Err(Error::Runtime(RuntimeError::MixedDevices { .. }))));
+    let turned = a.transpose(0, 1).unwrap();
+    let read = || read_all::<f32>(&[&turned, &b]).map(|values| panic!("{values:?}"));
+    assert!(matches!(refused(&here, read), Error::Runtime(RuntimeError::MixedDevices { .. })));
 }
 
 #[test]
