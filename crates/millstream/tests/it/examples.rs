@@ -1,5 +1,9 @@
 //! The numbered examples, run as they stand: what they claim they assert.
 
+#[path = "../../examples/09_dlpack.rs"]
+mod dlpack;
+#[path = "../../examples/10_fault.rs"]
+mod fault;
 #[path = "../../examples/02_hand_over.rs"]
 mod hand_over;
 #[path = "../../examples/08_memory_snapshot.rs"]
@@ -8,6 +12,8 @@ mod memory_snapshot;
 mod more_threads_than_streams;
 #[path = "../../examples/07_out_of_memory.rs"]
 mod out_of_memory;
+#[path = "../../examples/11_reclaimer.rs"]
+mod reclaimer;
 #[path = "../../examples/05_reductions.rs"]
 mod reductions;
 #[path = "../../examples/03_streams_events_trace.rs"]
@@ -55,6 +61,21 @@ fn out_of_memory_runs() {
 #[test]
 fn memory_snapshot_runs() {
     memory_snapshot::main().unwrap();
+}
+
+#[test]
+fn dlpack_runs() {
+    dlpack::main().unwrap();
+}
+
+#[test]
+fn fault_runs() {
+    fault::main().unwrap();
+}
+
+#[test]
+fn reclaimer_runs() {
+    reclaimer::main().unwrap();
 }
 
 /// The lines of the first Rust block in `text`, after `prefix`, without those that the documentation hides.

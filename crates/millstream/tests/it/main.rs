@@ -15,6 +15,7 @@ mod leaks;
 mod mixed;
 mod out_of_memory;
 mod parallel;
+mod pools;
 mod printing;
 mod products;
 mod reductions;
