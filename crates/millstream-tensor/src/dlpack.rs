@@ -14,13 +14,11 @@ impl Tensor {
     /// it keeps the memory until the consumer calls its deleter, from any thread and also after the device was shut down. Blocks the host until the elements are computed.
     /// Errors: `Unsupported` on devices whose memory the host cannot address, `Fault`, `Closed`, and those of the runtime.
     #[track_caller]
-    #[track_caller]
     pub fn to_dlpack(&self) -> Result<DlPack> {
         Ok(self.device().export_dlpack(self.buffer().clone(), self.dtype(), self.layout(), false)?)
     }
 
     /// A copy of this tensor for another library, in row-major order, which the consumer may write. Blocks the host until the elements are computed. Errors: `OutOfMemory`, and as [`Tensor::to_dlpack`].
-    #[track_caller]
     #[track_caller]
     pub fn to_dlpack_copy(&self) -> Result<DlPack> {
         const OPERATION: &str = "to_dlpack_copy";

@@ -1,6 +1,6 @@
 //! The product of two matrices, or of two batches of them.
 
-use millstream_hal::{Kernel, Layout, MAX_DIMS};
+use millstream_hal::{DType, Kernel, Layout, MAX_DIMS};
 
 use crate::elementwise::same_kind;
 use crate::error::{Error, Result};
@@ -9,14 +9,14 @@ use crate::tensor::Tensor;
 const OPERATION: &str = "matmul";
 
 impl Tensor {
-    /// Matrix product, `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]`; the batch axes broadcast, and either factor may be any view. Floats and i64. f16 and bf16 are summed in f32.
+    /// Matrix product, `[batch.., m, k] x [batch.., k, n] -> [batch.., m, n]`; the batch axes broadcast, and either factor may be any view. Floats and i64. f16 and bf16 are summed in f32; i64 copies what repeats.
     /// Enqueues; does not wait. The bits do not depend on threads or streams.
     /// Errors: a factor with fewer than two axes, inner sizes or batch axes that do not agree, different element types, u8 or bool, different devices, `OutOfMemory`, and those of the runtime.
     pub fn matmul(&self, other: &Self) -> Result<Self> {
         let (a, b) = (self.layout(), other.layout());
         same_kind(OPERATION, self, other)?;
         let dtype = self.dtype();
-        if !dtype.is_float() && dtype != millstream_hal::DType::I64 {
+        if !dtype.is_float() && dtype != DType::I64 {
             return Err(Error::DType { operation: OPERATION, dtype, takes: "floats and i64 alone" });
         }
         let refused = |rule| Error::Shape { operation: OPERATION, left: a.shape(), right: b.shape(), rule };
@@ -45,6 +45,10 @@ impl Tensor {
         let out = Layout::contiguous(&with(m, n)[..dims]).map_err(Error::layout(OPERATION))?;
         let a = a.broadcast_to(&with(m, k)[..dims]).map_err(Error::layout(OPERATION))?;
         let b = b.broadcast_to(&with(k, n)[..dims]).map_err(Error::layout(OPERATION))?;
+        // A kernel of integers gathers its factors: what repeats takes its memory from the budget first, or is refused by it.
+        if dtype == DType::I64 && (a.elements() > a.extent() || b.elements() > b.extent()) {
+            return self.viewed(a).contiguous()?.matmul(&other.viewed(b).contiguous()?);
+        }
         Self::launch(OPERATION, self.device(), out, &[self, other], Kernel::Matmul { dtype, a, b })
     }
 }

@@ -8,6 +8,9 @@ use millstream_hal::{Kernel, Layout, MAX_DIMS, ReduceOp};
 use crate::error::{Error, Result};
 use crate::tensor::Tensor;
 
+/// Most elements of a reduction: more than any device holds. A view that repeats elements may have more, and would take days, and host memory for the partial results.
+const ELEMENTS_MAX: usize = 1 << 38;
+
 /// What is left of a reduced axis.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Left {
@@ -17,7 +20,7 @@ enum Left {
 
 impl Tensor {
     /// Sum of all elements, a tensor of shape `[]`, by a fixed tree: the same bits whatever the threads. Zero for no elements. Floats keep their type; integers and bools give i64, wrapping.
-    /// Enqueues; does not wait. Errors: `OutOfMemory`, and those of the runtime.
+    /// Enqueues; does not wait. Errors: `Layout` for a broadcast view of more than 2^38 elements, `OutOfMemory`, and those of the runtime.
     pub fn sum(&self) -> Result<Self> {
         self.reduce_all(ReduceOp::Sum)
     }
@@ -97,8 +100,9 @@ impl Tensor {
                 return Err(Error::Axes { operation, axes: axes.to_vec(), dims, rule: "an axis is named twice" });
             }
         }
-        // More elements than memory can have would take for ever.
-        self.dense(operation)?;
+        if self.elements() > ELEMENTS_MAX {
+            return Err(Error::layout(operation)(millstream_hal::Error::ShapeTooLarge { shape: self.shape() }));
+        }
         let (mut order, mut sizes) = ([0; MAX_DIMS], [1; MAX_DIMS]);
         let (mut kept, mut out_dims) = (0, 0);
         for axis in (0..dims).filter(|axis| !reduced[*axis]) {

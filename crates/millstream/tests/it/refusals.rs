@@ -55,6 +55,16 @@ fn sizes_that_cannot_be_addressed_and_too_many_axes() {
         assert!(matches!(error, Error::Layout { .. }), "{error:?}");
     }
     assert!(matches!(wide.to_vec::<f32>(), Err(Error::Layout { .. })));
+    // A size that memory could be addressed with, and that no device has.
+    let much = one.broadcast_to(&[1 << 20, 1 << 19]).unwrap();
+    assert!(matches!(refused(&device, || much.sum()), Error::Layout { operation: "sum", .. }));
+    assert!(matches!(refused(&device, || much.argmax_keepdim(&[0])), Error::Layout { operation: "argmax", .. }));
+    let much = zeros(&device, &[1], DType::I64).broadcast_to(&[1 << 22, 1 << 22]).unwrap();
+    let (row, column) = (much.narrow(0, 0, 1).unwrap(), much.narrow(1, 0, 1).unwrap());
+    let error = row.matmul(&much).unwrap_err();
+    assert!(matches!(error, Error::Runtime(RuntimeError::OutOfMemory { .. })), "{error:?}");
+    let error = much.matmul(&column).unwrap_err();
+    assert!(matches!(error, Error::Runtime(RuntimeError::OutOfMemory { .. })), "{error:?}");
     let deep = zeros(&device, &[1; 8], DType::F32);
     assert!(matches!(refused(&device, || deep.unsqueeze(0)), Error::Layout { operation: "unsqueeze", .. }));
     assert!(matches!(refused(&device, || one.broadcast_to(&[1; 9])), Error::Layout { operation: "broadcast_to", .. }));
