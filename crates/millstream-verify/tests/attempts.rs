@@ -121,7 +121,15 @@ fn a_process_ends_in_order_after_a_kernel_has_panicked_in_it() {
 #[test]
 fn probes_of_the_child_side_are_fine() {
     let names = ["user-thread-local", "use-in-destructor", "panic-in-flush", "no-shutdown", "forked-child"];
-    let further = ["shutdown-against-work", "shutdown-live-buffers", "fork-at-work", "fork-and-open", "fork-and-go-on"];
+    let further = [
+        "shutdown-against-work",
+        "shutdown-live-buffers",
+        "fork-at-work",
+        "fork-and-open",
+        "fork-and-go-on",
+        "fork-and-drop",
+        "shutdown-too-short",
+    ];
     for name in names.into_iter().chain(further) {
         for run in ["0", "1"] {
             let arguments = ["cpu", "5", run].map(str::to_owned);

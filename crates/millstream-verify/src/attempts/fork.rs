@@ -2,6 +2,8 @@
 //!
 //! Each run is a child process that forks: a fork that goes wrong takes no round with it.
 
+mod drops;
+
 use millstream::evidence::{self, Step};
 use millstream::{Device, Error, Event, RuntimeError, Tensor};
 use millstream_sync::Arc;
@@ -42,6 +44,12 @@ pub static SHEET: Sheet = Sheet {
         Driven { pattern: CHILD, name: "is refused, at rest", runs: 20, what: What::Child("forked-child") },
         Driven { pattern: CHILD, name: "is refused while threads work", runs: 40, what: What::Child("fork-at-work") },
         Driven { pattern: CHILD, name: "opens a device of its own", runs: 20, what: What::Child("fork-and-open") },
+        Driven {
+            pattern: CHILD,
+            name: "drops everything, the last handle too",
+            runs: 20,
+            what: What::Child("fork-and-drop"),
+        },
         Driven { pattern: PARENT, name: "computes on and ends", runs: 20, what: What::Child("fork-and-go-on") },
     ],
     properties: &[
@@ -57,6 +65,7 @@ pub(super) fn in_child(name: &str, device: &DeviceName, seed: u64, run: u64) -> 
         "forked-child" => at_rest(device, seed),
         "fork-at-work" => at_work(device, seed, run),
         "fork-and-open" => and_open(device, seed, run),
+        "fork-and-drop" => drops::everything(device, seed, run),
         "fork-and-go-on" => and_go_on(device, seed, run),
         _ => return None,
     })

@@ -2,6 +2,8 @@
 //!
 //! A child that hangs is killed and is a finding; so is one that crashes after its last word, in what the system runs at exit.
 
+mod deadline;
+
 use std::time::Duration;
 
 use millstream::evidence::{self, Step};
@@ -75,6 +77,12 @@ pub static SHEET: Sheet = Sheet {
             what: What::Child("shutdown-against-work"),
         },
         Driven {
+            pattern: CLOSE,
+            name: "a deadline that passes with a stream at work",
+            runs: 20,
+            what: What::Child("shutdown-too-short"),
+        },
+        Driven {
             pattern: AFTER,
             name: "live buffers and late threads",
             runs: 100,
@@ -84,6 +92,7 @@ pub static SHEET: Sheet = Sheet {
     properties: &[
         "No process hung or crashed at its end",
         "The exit hook ran, closed the device and ended in time, whoever was inside",
+        "A deadline that passed with a stream at work was kept, and the report said what was left; a second shutdown said the same",
         "Every thread at work was told by a typed error; no flush, lease or byte was left behind",
         "Buffers that outlived the shutdown kept their memory, were counted, and went home when they dropped",
     ],
@@ -103,6 +112,7 @@ pub(super) fn in_child(name: &str, device: &DeviceName, seed: u64, run: u64) -> 
         "exit-in-flight" => exit_in_flight(device, seed, run),
         FROM_MAIN | BY_CALL => at_work_at_exit(name, device, seed, run),
         "shutdown-against-work" => against_work(device, seed, run),
+        "shutdown-too-short" => deadline::passes(device, seed, run),
         "shutdown-live-buffers" => live_buffers(device, seed, run),
         _ => return None,
     })
@@ -291,6 +301,15 @@ fn live_buffers(name: &DeviceName, seed: u64, run: u64) -> Verdict {
     steps.advance();
     for thread in late {
         thread.join().map_err(|_| "a late thread panicked".to_owned())??;
+    }
+    // Again, when everybody has come by: the first report stands, at once.
+    let again = device.shutdown(Duration::ZERO);
+    if again != report {
+        return Err(format!("a second shutdown says {again:?} after {report:?}"));
+    }
+    match (mine.item::<f32>(), event.wait(), device.with_stream(&stream).map(drop)) {
+        (Err(Error::Runtime(RuntimeError::Closed)), Err(RuntimeError::Closed), Err(RuntimeError::Closed)) => {}
+        others => return Err(format!("a read, a wait and a guard after the end gave {others:?}")),
     }
     drop((stream, event));
     drop(mine);
