@@ -194,7 +194,7 @@ fn wanted_progress(device: &Device) -> millstream::Result<()> {
             step.1.ring();
             step.1.wait_until(Some(Duration::from_secs(10)), || step.0.load(Ordering::Relaxed) == 2);
             Tensor::zeros(&device, &[64])?;
-            used.item()
+            used.item::<f32>()
         })
     };
     step.1.wait_until(Some(Duration::from_secs(10)), || step.0.load(Ordering::Relaxed) == 1);
