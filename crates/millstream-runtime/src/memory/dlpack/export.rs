@@ -30,7 +30,6 @@ impl Device {
     ///
     /// Errors: `Unsupported` where device memory has no host address, `BeyondEnd`, `DlPack` (`Shared`), `MixedDevices`, `Fault`, `Closed`, `ForkedChild`.
     #[track_caller]
-    #[track_caller]
     pub fn export_dlpack(&self, buffer: Buffer, dtype: DType, layout: &Layout, writable: bool) -> Result<DlPack> {
         let asked = layout.extent().saturating_mul(dtype.bytes());
         if asked > buffer.bytes() {
