@@ -33,8 +33,19 @@ pub fn open(name: &DeviceName, seed: u64, adjust: impl FnOnce(&mut DeviceOptions
             cpu::open_with(options, adjust).map_err(|error| absent(&error.to_string()))
         }
         DeviceName::Sim => Ok(simulated(seed, adjust)),
-        DeviceName::Cuda(_) => Err(absent("this build has no CUDA backend")),
+        DeviceName::Cuda(index) => cuda(*index, adjust).map_err(|reason| absent(&reason)),
     }
+}
+
+#[cfg(feature = "cuda")]
+fn cuda(index: u32, adjust: impl FnOnce(&mut DeviceOptions)) -> Result<Device, String> {
+    let options = millstream::cuda::CudaOptions { index, ..Default::default() };
+    millstream::cuda::open_with(&options, adjust).map_err(|error| error.to_string())
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda(_index: u32, _adjust: impl FnOnce(&mut DeviceOptions)) -> Result<Device, String> {
+    Err("this build has no CUDA backend: build it with `--features cuda`".to_owned())
 }
 
 fn simulated(seed: u64, adjust: impl FnOnce(&mut DeviceOptions)) -> Device {

@@ -26,6 +26,8 @@
 
 #[cfg(feature = "cpu")]
 pub mod cpu;
+#[cfg(feature = "cuda")]
+pub mod cuda;
 
 pub use half::{bf16, f16};
 pub use millstream_hal::{

@@ -1,0 +1,199 @@
+//! The device: streams, events, memory and kernels of one GPU behind the contract of a backend.
+//!
+//! **Invariants**
+//! * `no-lock`: nothing here takes a lock; what the driver takes inside is its own.
+//! * `faults-stick`: after the first failure no enqueue reaches the driver.
+
+mod contract;
+mod opening;
+
+use millstream_hal::{DeviceInfo, Error, EventStatus, Fault, FaultScope, RawEvent, RawStream, Result};
+use millstream_sync::atomic::{AtomicUsize, Ordering};
+use millstream_sync::{BoundedQueue, OnceLock};
+
+use crate::context::Context;
+use crate::driver::{Answer, Code, Driver};
+use crate::event::{Cell, Events, Mark};
+use crate::fault::FaultCell;
+use crate::functions::Functions;
+use crate::graph::Graphs;
+use crate::memory::Memory;
+use crate::statistics::{Counters, Statistics};
+use crate::stream::{STREAMS_MAX, Scratch, Slot};
+
+/// One CUDA device: `cuda:I`.
+#[derive(Debug)]
+pub struct CudaBackend {
+    info: DeviceInfo,
+    functions: Functions,
+    multiprocessors: u32,
+    memory: Memory,
+    slots: Box<[OnceLock<Box<Slot>>]>,
+    free: BoundedQueue<u16>,
+    made: AtomicUsize,
+    events: Events,
+    graphs: Graphs,
+    fault: FaultCell,
+    counters: Counters,
+    launch_blocking: bool,
+    /// Last: the drop of what stands above needs it.
+    context: Context,
+}
+
+/// Names of kernels by their code: what a fault says of operations whose launch is gone.
+const KERNELS: [&str; 18] = [
+    "fill",
+    "arange",
+    "uniform",
+    "randn",
+    "unary",
+    "binary",
+    "where",
+    "cast",
+    "copy",
+    "matmul",
+    "reduce",
+    "upload",
+    "download",
+    "spin",
+    "poison",
+    "fingerprint",
+    "graph",
+    "several operations",
+];
+const GRAPH: u32 = 16;
+const SEVERAL: u32 = 17;
+/// Streams that a fault names.
+const SUSPECTS_MAX: usize = 8;
+
+impl CudaBackend {
+    /// What the backend has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        self.counters.read()
+    }
+
+    /// Where the driver was found.
+    #[must_use]
+    pub fn driver_path(&self) -> &std::path::Path {
+        self.context.driver.path()
+    }
+
+    /// The slot of a living stream. Panics for any other: the runtime's mistake.
+    #[inline]
+    fn stream(&self, stream: RawStream) -> &Slot {
+        let (index, generation) = Slot::parts(stream);
+        let slot = self.slots[index].get().filter(|slot| slot.is_alive(generation));
+        slot.unwrap_or_else(|| panic!("stream {} was destroyed or never made", stream.0))
+    }
+
+    fn take_slot(&self) -> Result<&Slot> {
+        let index = match self.free.try_pop() {
+            Some(index) => usize::from(index),
+            None => {
+                let index = self.made.fetch_add(1, Ordering::Relaxed);
+                if index >= STREAMS_MAX {
+                    self.made.fetch_sub(1, Ordering::Relaxed);
+                    return Err(Error::Exhausted { what: "streams", limit: STREAMS_MAX });
+                }
+                index
+            }
+        };
+        Ok(self.slots[index].get_or_init(|| Box::new(Slot::new(index as u16))))
+    }
+
+    fn open_slot(&self, slot: &Slot) -> Answer {
+        let driver = self.context.bound()?;
+        let native = driver.create_stream()?;
+        let scratch = slot.own_scratch().map_or_else(|| Scratch::take(driver, native), Ok);
+        match scratch {
+            Ok(scratch) => slot.open(native, scratch),
+            Err(code) => {
+                let _ = driver.destroy_stream(native);
+                return Err(code);
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a mark is known to be reached, without a driver call.
+    fn is_known(&self, cell: &Cell, mark: Mark) -> bool {
+        cell.is_done(mark) || self.slots[mark.slot()].get().is_some_and(|slot| slot.done() >= mark.position())
+    }
+
+    fn ask(&self, event: RawEvent) -> Result<bool> {
+        let (cell, mark) = self.events.marked(event)?;
+        if self.is_known(cell, mark) {
+            return Ok(true);
+        }
+        self.fault.check()?;
+        let slot = self.slots[mark.slot()].get().map(|slot| &**slot);
+        let answer = self.context.bound().and_then(|driver| driver.query_event(cell.native()));
+        let done = answer.map_err(|code| self.failed(slot, "an event was asked for", code))?;
+        if done {
+            cell.set_done(mark);
+            if let Some(slot) = slot {
+                slot.note_done(mark.position());
+            }
+        }
+        Ok(done)
+    }
+
+    fn status(done: bool) -> EventStatus {
+        if done { EventStatus::Done } else { EventStatus::Pending }
+    }
+
+    /// Keeps the first failure, and gives it as an error. `seen` is the stream of the call that reported it.
+    #[cold]
+    fn failed(&self, seen: Option<&Slot>, when: &str, code: Code) -> Error {
+        self.fault.set(|| self.fault_of(seen, when, code)).error()
+    }
+
+    fn fault_of(&self, seen: Option<&Slot>, when: &str, code: Code) -> Fault {
+        let mut suspects: Vec<(&Slot, u64, u64, u32)> = Vec::new();
+        for slot in self.slots.iter().filter_map(OnceLock::get) {
+            if let Some((first, last, newest)) = slot.unknown() {
+                suspects.push((slot, first, last, if first == last { newest } else { SEVERAL }));
+            }
+        }
+        let name = |kernel: u32| KERNELS[(kernel as usize).min(KERNELS.len() - 1)];
+        let mut reason = format!("{}, reported when {when}", self.context.driver.describe(code));
+        for (i, (slot, first, last, kernel)) in suspects.iter().take(SUSPECTS_MAX).enumerate() {
+            reason.push_str(if i == 0 { "; not known to be complete: " } else { ", " });
+            reason.push_str(&format!("stream {} operations {first} to {last} ({})", slot.raw().0, name(*kernel)));
+        }
+        if suspects.len() > SUSPECTS_MAX {
+            reason.push_str(&format!(", and {} streams more", suspects.len() - SUSPECTS_MAX));
+        }
+        let own = seen.and_then(|seen| suspects.iter().find(|(slot, ..)| slot.index == seen.index));
+        let (stream, seq, kernel) = match own.or(suspects.first()) {
+            Some((slot, first, _, kernel)) => (slot.raw(), *first, name(*kernel)),
+            None => (seen.map_or(RawStream(0), Slot::raw), 0, "no operation"),
+        };
+        Fault { scope: FaultScope::Device, stream, seq, kernel, reason }
+    }
+
+    /// The driver for a call whose failure is not this caller's to report: it is kept, and the next enqueue says it.
+    fn quietly(&self, when: &'static str, call: impl FnOnce(&Driver) -> Answer) {
+        if let Err(code) = self.context.bound().and_then(call) {
+            self.failed(None, when, code);
+        }
+    }
+}
+
+impl Drop for CudaBackend {
+    fn drop(&mut self) {
+        // Streams were destroyed before, so nothing waits here for work.
+        let Ok(driver) = self.context.bound() else { return };
+        for slot in self.slots.iter().filter_map(OnceLock::get) {
+            if let Some(native) = slot.close() {
+                let _ = driver.destroy_stream(native);
+            }
+            if let Some(scratch) = slot.own_scratch() {
+                let _ = driver.free(scratch.0);
+            }
+        }
+        self.events.end(driver);
+        self.functions.end(driver);
+    }
+}
