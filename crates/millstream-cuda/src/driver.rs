@@ -32,9 +32,7 @@ pub(crate) const VERSION_MIN: i32 = 12_000;
 #[derive(Debug)]
 pub(crate) struct Driver {
     symbols: Symbols,
-    pub(crate) path: PathBuf,
-    /// Keeps the functions loaded.
-    _library: libloading::Library,
+    path: PathBuf,
 }
 
 /// Attributes of a device that are asked for.
@@ -55,7 +53,7 @@ impl Driver {
         let Found { library, path } = library::find(&["libcuda.so.1", "libcuda.so"], folders, None)?;
         let missing = |symbol| OpenError::SymbolMissing { symbol, path: path.display().to_string() };
         let symbols = Symbols::load(&library).map_err(missing)?;
-        Ok(Self { symbols, path, _library: library })
+        Ok(Self { symbols, path })
     }
 
     pub(crate) fn path(&self) -> &Path {

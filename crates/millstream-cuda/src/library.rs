@@ -6,6 +6,7 @@
 #![expect(unsafe_code, reason = "a library that is loaded runs its initialisers")]
 
 use std::fmt::Write as _;
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use libloading::Library;
@@ -36,10 +37,10 @@ impl std::fmt::Display for NotFound {
 
 impl std::error::Error for NotFound {}
 
-/// A library and where it was found: a path, or the name by which the system found it.
+/// A library and where it was found: a path, or the name by which the system found it. It is never unloaded: threads that called it keep thread-locals whose destructors are its code.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) library: Library,
+    pub(crate) library: ManuallyDrop<Library>,
     pub(crate) path: PathBuf,
 }
 
@@ -63,7 +64,7 @@ pub(crate) fn find(names: &[&str], wanted_first: &[PathBuf], beside: Option<&str
     for name in names {
         // SAFETY: loading runs the library's initialisers; true to be harmless of the vendor's libraries, which are made to be loaded by anybody.
         if let Ok(library) = unsafe { Library::new(name) } {
-            return Ok(Found { library, path: PathBuf::from(name) });
+            return Ok(Found { library: ManuallyDrop::new(library), path: PathBuf::from(name) });
         }
     }
     let mut later: Vec<PathBuf> =
@@ -83,12 +84,12 @@ fn in_folders(folders: &[PathBuf], names: &[&str], beside: Option<&str>, missing
             if let Some(companion) = beside.and_then(|prefix| starting_with(folder, prefix)) {
                 // SAFETY: as in `find`. It stays loaded, since what needs it finds it by its name later.
                 if let Ok(library) = unsafe { Library::new(companion) } {
-                    let _kept = std::mem::ManuallyDrop::new(library);
+                    let _kept = ManuallyDrop::new(library);
                 }
             }
             // SAFETY: as in `find`.
             match unsafe { Library::new(&path) } {
-                Ok(library) => return Some(Found { library, path }),
+                Ok(library) => return Some(Found { library: ManuallyDrop::new(library), path }),
                 Err(error) => missing.unusable.push(format!("{}: {error}", path.display())),
             }
         }

@@ -34,8 +34,6 @@ pub(crate) struct Nvrtc {
     ptx: unsafe extern "C" fn(Program, *mut c_char) -> c_int,
     destroy: unsafe extern "C" fn(*mut Program) -> c_int,
     pub(crate) path: PathBuf,
-    /// Keeps the functions above loaded.
-    _library: libloading::Library,
 }
 
 /// What the compiler made.
@@ -82,7 +80,6 @@ impl Nvrtc {
             ptx: symbol!("nvrtcGetPTX"),
             destroy: symbol!("nvrtcDestroyProgram"),
             path,
-            _library: library,
         })
     }
 

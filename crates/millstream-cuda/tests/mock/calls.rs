@@ -19,7 +19,7 @@ fn a_launch_is_one_call_and_a_thread_is_bound_once() {
         scope.spawn(|| (101..=150).for_each(|seq| device.launch(stream, &fill(&segment, seq)).unwrap()));
     });
     assert_eq!(machine.count("cuCtxSetCurrent") - bound, 1);
-    assert_eq!(machine.count("cuLaunchKernel"), 150);
+    assert_eq!((machine.count("cuLaunchKernel"), machine.living(Living::Threads)), (150, 2));
     device.release_segment(segment);
     device.destroy_stream(stream);
     assert_eq!(machine.living(Living::Mistakes), 0);
@@ -96,9 +96,12 @@ fn bytes_go_there_and_back_in_one_call_each() {
     let machine = Machine::new();
     let device = machine.open().unwrap();
     let stream = device.create_stream().unwrap();
-    let sent: Vec<u8> = (0..1000).map(|i| (i * 7) as u8).collect();
-    assert_eq!(there_and_back(&device, stream, &sent), sent);
+    let sent: Vec<u8> = (0..10_000).map(|i| (i * 7) as u8).collect();
+    assert!(there_and_back(&device, stream, &sent) == sent);
     assert_eq!((machine.count("cuMemcpyHtoDAsync_v2"), machine.count("cuMemcpyDtoHAsync_v2")), (1, 1));
+    there_and_back(&device, stream, &sent[..16]);
+    let calls = ["cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuLaunchKernel"].map(|name| machine.count(name));
+    assert_eq!(calls, [2, 1, 1], "a kernel carries a few bytes to the host");
     device.destroy_stream(stream);
     assert_eq!(machine.living(Living::Mistakes), 0);
 }

@@ -2,6 +2,7 @@
 #![expect(unsafe_code, reason = "functions of a library that is loaded at run time")]
 
 use std::ffi::CString;
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 use libloading::Library;
@@ -12,7 +13,8 @@ use tempfile::TempDir;
 /// A machine whose driver is the mock.
 pub(crate) struct Machine {
     pub(crate) folder: TempDir,
-    library: Library,
+    /// Never unloaded: this thread keeps thread-locals of it.
+    library: ManuallyDrop<Library>,
 }
 
 /// What the mock counts as living.
@@ -43,7 +45,7 @@ impl Machine {
         }
         // SAFETY: loading runs initialisers; the mock has none of its own.
         let library = unsafe { Library::new(folder.path().join("libcuda.so.1")) }.unwrap();
-        Self { folder, library }
+        Self { folder, library: ManuallyDrop::new(library) }
     }
 
     pub(crate) fn options(&self) -> CudaOptions {
