@@ -13,8 +13,11 @@ impl Tensor {
     #[track_caller]
     pub fn to_vec<T: Element>(&self) -> Result<Vec<T>> {
         self.holds::<T>("to_vec")?;
-        let whole = self.contiguous();
-        let read = whole.and_then(|whole| Ok(self.device().download(&[(whole.buffer(), whole.bytes())])?));
+        // No closure: the place of the wait is that of the caller.
+        let read = match self.contiguous() {
+            Ok(whole) => self.device().download(&[(whole.buffer(), whole.bytes())]).map_err(Error::from),
+            Err(error) => Err(error),
+        };
         match read {
             // A view is copied by the device first, which a failed one does not do any more.
             Err(Error::Runtime(millstream_runtime::Error::Fault(_))) => self.picked_on_host(),

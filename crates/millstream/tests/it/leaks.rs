@@ -94,8 +94,13 @@ fn a_leak_of_any_kind_is_caught() {
 fn every_test_opens_its_devices_here() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     let mut files = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
+    let mut left: Vec<_> = std::fs::read_dir(folder).unwrap().collect();
+    while let Some(entry) = left.pop() {
         let path = entry.unwrap().path();
+        if path.is_dir() {
+            left.extend(std::fs::read_dir(path).unwrap());
+            continue;
+        }
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let text = std::fs::read_to_string(&path).unwrap();
         if name == "leaks.rs" || !text.contains("#[test]") {

@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use millstream::{Device, Generator, Kernel, Span, Tensor, Trace, cpu};
+use millstream::{Device, Generator, Kernel, Span, Tensor, Trace};
+
+use crate::leaks::cpu;
 
 const SLOW: Kernel = Kernel::Spin { micros: 20_000 };
 
 fn drawn(device: &Device) -> Tensor {
-    Tensor::randn(device, &[64, 64], &mut Generator::new(1)).unwrap()
+    Tensor::randn(device, &[64, 64], &mut Generator::new(1)).expect("a draw")
 }
 
 fn syncs(trace: &Trace) -> Vec<&Span> {
