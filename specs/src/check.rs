@@ -1,6 +1,6 @@
 //! The runner of one case: explores a model exhaustively and compares what it finds with what the case's table says.
 //!
-//! It exists so that the four models share one idea of "holds", "fails" and "cannot move"; it changes when what a case
+//! It exists so that the models share one idea of "holds", "fails" and "cannot move"; it changes when what a case
 //! reports changes. It knows no protocol. It checks safety only: every property is a predicate over one reachable
 //! state. What has to happen in the end is put as a predicate over the states in which nothing moves any more.
 //!

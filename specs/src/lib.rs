@@ -14,6 +14,7 @@
 pub mod check;
 pub mod inbox_thread_exit;
 pub mod lease_and_permits;
+pub mod lease_revocation;
 pub mod shutdown_and_flush;
 pub mod stamps_and_reuse;
 
@@ -43,6 +44,7 @@ pub fn run_all(progress: &mut dyn FnMut(&CaseReport)) -> Report {
 pub fn run_matching(pattern: &str, progress: &mut dyn FnMut(&CaseReport)) -> Report {
     let mut cases = Vec::new();
     run_spec::<lease_and_permits::Config>(pattern, progress, &mut cases);
+    run_spec::<lease_revocation::Config>(pattern, progress, &mut cases);
     run_spec::<inbox_thread_exit::Config>(pattern, progress, &mut cases);
     run_spec::<stamps_and_reuse::Config>(pattern, progress, &mut cases);
     run_spec::<shutdown_and_flush::Config>(pattern, progress, &mut cases);

@@ -70,6 +70,10 @@ pub enum Step {
     ClaimUndone,
     /// A lease was given back.
     LeaseReturned,
+    /// The lease of an idle thread was revoked.
+    LeaseRevoked,
+    /// A lease was revoked while its owner was inside an operation. Must stay zero.
+    RevokedInside,
     /// A lease was given back that was not held.
     DoubleReturn,
     /// A cache was flushed.
@@ -116,7 +120,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in the order of the report.
-    pub const ALL: [Self; 39] = [
+    pub const ALL: [Self; 41] = [
         Self::WaitInserted,
         Self::WaitElided,
         Self::LateSecondUser,
@@ -135,6 +139,8 @@ impl Step {
         Self::LeaseWait,
         Self::ClaimUndone,
         Self::LeaseReturned,
+        Self::LeaseRevoked,
+        Self::RevokedInside,
         Self::DoubleReturn,
         Self::Flush,
         Self::FlushRefused,
@@ -180,6 +186,8 @@ impl Step {
             Self::LeaseWait => "lease_wait",
             Self::ClaimUndone => "claim_undone",
             Self::LeaseReturned => "lease_returned",
+            Self::LeaseRevoked => "lease_revoked",
+            Self::RevokedInside => "revoked_inside",
             Self::DoubleReturn => "double_return",
             Self::Flush => "flush",
             Self::FlushRefused => "flush_refused",

@@ -9,7 +9,7 @@
 //! * `no-global-device`: the table holds weak handles; it keeps no device alive.
 //! * `child-leaves-alone`: in a forked child the parent's devices are not touched.
 //!
-//! **Locks** `StreamSlots` and `StreamSubmit`, one after the other, the second only tried. A place of the table is taken by its owner word: nobody waits for it.
+//! **Locks** `DeviceState`, `StreamSlots` and `StreamSubmit`, one after the other, the second only tried. A place of the table is taken by its owner word: nobody waits for it.
 //!
 //! **Checked by** the probes `exit-from-main` and `exit-by-call` of the shutdown attempt.
 #![expect(unsafe_code, reason = "registers a handler with the C library")]
@@ -19,7 +19,8 @@ use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
 
 use millstream_sync::gate::State;
-use millstream_sync::lock::try_enter;
+use millstream_sync::lock::levels::Nothing;
+use millstream_sync::lock::{Held, try_enter};
 use millstream_sync::{Arc, OnceLock, OwnedCell, Weak};
 
 use crate::device::Shared;
@@ -106,7 +107,7 @@ fn close_all() -> ExitReport {
 }
 
 impl Shared {
-    /// Waits until `deadline` for who saw the device live: waiters for a stream are told, submissions and passes come to their end.
+    /// Waits until `deadline` for who saw the device live: waiters for a stream are told, submissions, passes and operations come to their end.
     /// Returns how many are still inside.
     fn await_outside(&self, deadline: Instant) -> u32 {
         // Where the exit was called from inside one of our own calls no lock can be taken: the gate alone is waited for.
@@ -118,6 +119,17 @@ impl Shared {
                 }
             }
         });
-        self.gate.close(Some(deadline))
+        let left = self.gate.close(Some(deadline));
+        let inside = || try_enter(|held| self.inside_operations(held)).unwrap_or(0);
+        while inside() > 0 && Instant::now() < deadline {
+            std::thread::sleep(GLANCE);
+        }
+        left.max(inside())
+    }
+
+    /// Threads that are inside an operation on their stream.
+    fn inside_operations(&self, held: &mut Held<'_, Nothing>) -> u32 {
+        let state = held.lock(&self.state);
+        state.caches.iter().filter(|cache| cache.lease().is_busy()).count() as u32
     }
 }

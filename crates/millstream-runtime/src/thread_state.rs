@@ -10,10 +10,12 @@
 //! * `try-only`: the state is reached by `try_with` and `try_borrow_mut`; who cannot have it gets an error, or in a drop the inbox.
 
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 
 use millstream_sync::Arc;
+use millstream_sync::lease_word::{Begun, Closed};
 use millstream_sync::lock::try_enter;
 use millstream_sync::schedule::{self, Point};
 
@@ -23,7 +25,7 @@ use crate::evidence::Step;
 use crate::fork;
 use crate::memory::{Pin, ThreadCache};
 use crate::profile::{ThreadRing, Why};
-use crate::stream::Lease;
+use crate::stream::{Kept, Lease};
 
 /// This file, for reports.
 pub(crate) const FILE: &str = file!();
@@ -73,6 +75,60 @@ pub(crate) struct Current {
     pub(crate) slot: u16,
     pub(crate) cache: Arc<ThreadCache>,
     pub(crate) ring: Arc<ThreadRing>,
+}
+
+/// An operation of this thread on a device: as long as it lives the thread's lease is not revoked.
+pub(crate) struct Operation {
+    here: Here,
+    outermost: bool,
+}
+
+impl Deref for Operation {
+    type Target = Here;
+    fn deref(&self) -> &Here {
+        &self.here
+    }
+}
+
+impl Drop for Operation {
+    #[inline]
+    fn drop(&mut self) {
+        if !self.outermost {
+            return;
+        }
+        let lease = self.here.cache.lease();
+        if lease.is_busy() {
+            lease.end();
+        } else if lease.is_revoked() {
+            self.here.pin.shared.evidence.hit(Step::RevokedInside);
+        }
+    }
+}
+
+/// Begins an operation on this thread's current stream; claims one at the first call, and again when it was revoked. Errors: as [`here`].
+#[inline]
+pub(crate) fn begin(shared: &Arc<Shared>) -> Result<Operation> {
+    loop {
+        let here = here(shared)?;
+        match here.cache.lease().begin() {
+            Begun::Outermost => return Ok(Operation { here, outermost: true }),
+            Begun::Nested => return Ok(Operation { here, outermost: false }),
+            Begun::Revoked => with_entry(shared, Entry::become_current)?,
+        }
+    }
+}
+
+/// Marks this thread as inside a call, if it has a current stream on the device. For waits.
+pub(crate) fn begin_if_any(shared: &Shared) -> Option<Operation> {
+    let here = THREAD
+        .try_with(|state| {
+            let entries = state.entries.try_borrow().ok()?;
+            entries.iter().find(|e| std::ptr::eq(Arc::as_ptr(&e.pin.shared), shared))?.now.clone()
+        })
+        .ok()??;
+    let begun = here.cache.lease().begin();
+    // Not made when it is not needed: dropping one ends the operation.
+    (begun == Begun::Outermost).then(|| Operation { here, outermost: true })
 }
 
 /// Runs `f` on this thread's entry for the device. Errors: `ThreadExiting`, `Reentered`.
@@ -140,15 +196,16 @@ fn ring_of<R>(shared: &Shared, f: impl FnOnce(&ThreadRing) -> R) -> Option<R> {
         .ok()?
 }
 
-/// Makes `slot` current until [`pop_guard`]. Returns the depth before.
-pub(crate) fn push_guard(shared: &Arc<Shared>, slot: u16) -> Result<usize> {
+/// Makes `slot` current until [`pop_guard`]. Returns the depth before, and what keeps the thread's own lease meanwhile.
+pub(crate) fn push_guard(shared: &Arc<Shared>, slot: u16) -> Result<(usize, Option<Kept>)> {
     with_entry(shared, |entry| {
+        let own = entry.keep_lease();
         entry.guards.push(slot);
         if let Err(error) = entry.become_current() {
             entry.guards.pop();
             return Err(error);
         }
-        Ok(entry.guards.len() - 1)
+        Ok((entry.guards.len() - 1, own))
     })
 }
 
@@ -190,8 +247,35 @@ impl Entry {
         Ok(Self { pin, lease: None, guards: Vec::new(), caches: Vec::new(), ring, now: None })
     }
 
+    /// Lets go of what was revoked: the lease is somebody else's, its cache is empty.
+    fn drop_revoked(&mut self) {
+        while let Some(at) = self.caches.iter().position(|cache| cache.lease().is_revoked()) {
+            let cache = self.caches.swap_remove(at);
+            self.lease.take_if(|lease| lease.slot == cache.slot());
+            self.now = None;
+            self.pin.shared.retire(&cache);
+        }
+    }
+
+    /// Keeps this thread's own lease, if it has one. A cache whose stream is both a lease's and a guard's has one word for both.
+    fn keep_lease(&mut self) -> Option<Kept> {
+        let slot = self.lease.as_ref()?.slot;
+        let cache = self.caches.iter().find(|cache| cache.slot() == slot)?;
+        let begun = cache.lease().begin();
+        if begun == Begun::Revoked {
+            self.drop_revoked();
+            return None;
+        }
+        let kept = Kept::new(cache);
+        if begun == Begun::Outermost {
+            cache.lease().end();
+        }
+        Some(kept)
+    }
+
     /// Works out the current stream: the innermost guard's, else the lease's, claimed now if there is none.
     fn become_current(&mut self) -> Result<()> {
+        self.drop_revoked();
         let slot = match self.guards.last() {
             Some(slot) => *slot,
             None => match &self.lease {
@@ -200,6 +284,10 @@ impl Entry {
                     let lease = self.pin.shared.claim()?;
                     let slot = lease.slot;
                     self.lease = Some(lease);
+                    // It was a guard's until now.
+                    if let Some(cache) = self.caches.iter().find(|cache| cache.slot() == slot) {
+                        cache.lease().let_go();
+                    }
                     slot
                 }
             },
@@ -208,7 +296,8 @@ impl Entry {
             Some(cache) => cache.clone(),
             None => {
                 let shared = &self.pin.shared;
-                let cache = Arc::new(ThreadCache::new(slot, shared.memory.cache_bytes_max));
+                let leased = self.lease.as_ref().is_some_and(|lease| lease.slot == slot);
+                let cache = Arc::new(ThreadCache::new(slot, shared.memory.cache_bytes_max, leased));
                 try_enter(|held| held.lock(&shared.state).caches.push(cache.clone())).ok_or(Error::Reentered)?;
                 self.caches.push(cache.clone());
                 cache
@@ -227,6 +316,12 @@ impl Entry {
         }
         schedule::point(Point::ThreadExit);
         self.now = None;
+        // From here on nobody revokes it; if somebody has, the lease is not this thread's any more.
+        for cache in &self.caches {
+            if cache.close() == Closed::Revoked {
+                self.lease.take_if(|lease| lease.slot == cache.slot());
+            }
+        }
         for cache in std::mem::take(&mut self.caches) {
             if catch_unwind(AssertUnwindSafe(|| shared.flush(&cache))).is_err() {
                 shared.evidence.hit(Step::FlushPanicked);

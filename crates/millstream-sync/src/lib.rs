@@ -1,4 +1,4 @@
-//! Every protocol that a model checker must see: locks whose order is a type, slot set, permits, inbox, owner word, gate,
+//! Every protocol that a model checker must see: locks whose order is a type, slot set, permits, inbox, owner word, lease word, gate,
 //! use set, queue, ring.
 //!
 //! This is the only crate that names `std::sync`, `std::sync::atomic` or `thread_local!`; all others take their
@@ -12,6 +12,7 @@ pub mod bounded_queue;
 pub mod doorbell;
 pub mod gate;
 pub mod inbox;
+pub mod lease_word;
 pub mod lock;
 pub mod owner_word;
 pub mod permits;
@@ -28,6 +29,7 @@ pub use bounded_queue::BoundedQueue;
 pub use deadline::Deadline;
 pub use doorbell::{Doorbell, Progress};
 pub use inbox::Inbox;
+pub use lease_word::LeaseWord;
 pub use owner_word::{OwnedCell, OwnerWord};
 pub use seam::{Arc, OnceLock, Weak, thread};
 pub use slot_set::SlotSet;

@@ -1,21 +1,24 @@
-//! Claims on a [`SlotSet`] that can wait: one permit per freed slot, given to the oldest waiter.
+//! Claims on a [`SlotSet`] that can wait, served in the order in which they came.
 //!
 //! Claiming and releasing touch only the bitmask while nobody waits. The Dekker pair (waiter: count up, fence, look at the mask;
-//! releaser: clear the bit, fence, look at the count) makes a lost wake-up impossible.
+//! releaser: clear the bit, fence, look at the count) makes a lost wake-up impossible. Once somebody waits a freed slot is claimed for the
+//! oldest waiter, under the lock, and handed to it; a claim that comes later finds no slot or stands behind.
 //!
-//! It does not know what a slot is for, and not when the pool closes: the caller passes that question in.
+//! It does not know what a slot is for, and not when the pool closes: the caller passes that question in. Nor does it know how slots
+//! come free: the oldest waiter can be sent to look for one now and then.
 //!
 //! **Invariants**
 //! * `no-lost-wakeup`: at rest nobody sleeps while a slot is free.
-//! * `one-permit-per-slot`: a freed slot grants at most one waiter.
-//! * `permit-passed-on`: a permit granted to a waiter that gives up goes to the next one.
-//! * `oldest-first`: of those asleep the oldest is granted first, and nobody asleep claims without a permit.
+//! * `one-permit-per-slot`: a freed slot goes to at most one waiter.
+//! * `permit-passed-on`: a slot granted to a waiter that gives up goes to the next one.
+//! * `oldest-first`: waiters get slots in the order of their tickets, and no claim that begins after a waiter was counted gets one before it.
 //!
 //! **Locks** `StreamSlots`.
 //!
 //! **Checked by** tests/loom/protocols/permits.rs, tests/shuttle, specs/lease_and_permits.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use crate::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 use crate::deadline::Deadline;
@@ -35,11 +38,13 @@ pub enum Denied {
 
 #[derive(Debug, Default)]
 struct Queue {
-    /// Waiters in order of arrival, by ticket.
-    waiting: VecDeque<u64>,
-    /// Waiters that hold a permit and have not woken yet.
-    granted: Vec<u64>,
+    /// Waiters in order of arrival: the ticket, and `overtakes` at that time.
+    waiting: VecDeque<(u64, u64)>,
+    /// Waiters that were granted a slot and have not woken yet, with the slot.
+    granted: Vec<(u64, usize)>,
     next_ticket: u64,
+    /// The most overtakes in the wait of one.
+    overtaken_max: u64,
 }
 
 /// A slot set with a queue of waiters.
@@ -51,6 +56,8 @@ pub struct Permits {
     waiters: AtomicU32,
     waits: AtomicU64,
     passed_on: AtomicU64,
+    /// Claims that got a slot without waiting and found that others had begun to wait meanwhile.
+    overtakes: AtomicU64,
 }
 
 impl Permits {
@@ -64,6 +71,7 @@ impl Permits {
             waiters: AtomicU32::new(0),
             waits: AtomicU64::new(0),
             passed_on: AtomicU64::new(0),
+            overtakes: AtomicU64::new(0),
         }
     }
 
@@ -85,15 +93,23 @@ impl Permits {
         self.passed_on.load(Ordering::Relaxed)
     }
 
-    /// Claims that wait just now.
+    /// Claims that wait just now and were granted no slot yet.
     #[must_use]
     pub fn waiting(&self) -> u32 {
         self.waiters.load(Ordering::Relaxed)
     }
 
-    /// Claims a slot at once. `None`: none is free.
+    /// Claims a slot at once. `None`: none is free, or others wait for it already.
     pub fn claim(&self, first: usize) -> Option<usize> {
-        self.slots.claim_from(first)
+        // ORDER: Relaxed: a waiter that is not seen yet has come at the same time as this claim.
+        if self.waiters.load(Ordering::Relaxed) > 0 {
+            return None;
+        }
+        let slot = self.slots.claim_from(first)?;
+        if self.waiters.load(Ordering::Relaxed) > 0 {
+            self.overtakes.fetch_add(1, Ordering::Relaxed);
+        }
+        Some(slot)
     }
 
     /// Claims a slot, waiting for one until `deadline` and while `open()`. Blocks the host. Errors: [`Denied`].
@@ -103,19 +119,34 @@ impl Permits {
         deadline: impl Into<Deadline>,
         open: impl Fn() -> bool,
     ) -> Result<usize, Denied> {
-        if let Some(slot) = self.slots.claim_from(0) {
+        self.claim_looking(held, deadline, open, None, |_| {})
+    }
+
+    /// The same; while this claim is the oldest of those that wait it calls `look` every so often with nothing held, to find a slot that can be freed.
+    pub fn claim_looking(
+        &self,
+        held: &mut Held<'_, Nothing>,
+        deadline: impl Into<Deadline>,
+        open: impl Fn() -> bool,
+        every: Option<Duration>,
+        mut look: impl FnMut(&mut Held<'_, Nothing>),
+    ) -> Result<usize, Denied> {
+        if let Some(slot) = self.claim(0) {
             return Ok(slot);
         }
         let deadline = deadline.into();
         self.waits.fetch_add(1, Ordering::Relaxed);
         record::boundary(record::Boundary::HostWait);
-        self.waiters.fetch_add(1, Ordering::Relaxed);
-        // ORDER: SeqCst fence so that either the releaser sees this waiter or this waiter sees the freed slot; pairs with `release`.
-        fence(Ordering::SeqCst);
         let mut queue = held.lock(&self.queue);
         let ticket = queue.next_ticket;
         queue.next_ticket += 1;
-        queue.waiting.push_back(ticket);
+        queue.waiting.push_back((ticket, self.overtakes.load(Ordering::Relaxed)));
+        // Under the lock: who sees this waiter counted comes behind it.
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+        // ORDER: SeqCst fence so that either the releaser sees this waiter or this waiter sees the freed slot; pairs with `release`.
+        fence(Ordering::SeqCst);
+        // A slot may have been freed before anybody could see this waiter.
+        self.grant(&mut queue);
         let mut first_look = true;
         let outcome = loop {
             if !open() {
@@ -124,39 +155,39 @@ impl Permits {
             if !first_look && deadline.passed() {
                 break Err(Denied::TimedOut);
             }
-            // The first look needs no permit: the slot may have been freed before anybody could see this waiter. From then on only a
-            // permit entitles to a claim, so that who came first is served first.
-            let granted = queue.granted.iter().position(|t| *t == ticket);
-            if (first_look || granted.is_some())
-                && let Some(slot) = self.slots.claim_from(0)
-            {
+            first_look = false;
+            if let Some(slot) = queue.take_granted(ticket) {
                 break Ok(slot);
             }
-            first_look = false;
-            // The slot of this permit went to a claim that did not wait: stand first again.
-            if let Some(at) = granted {
-                queue.granted.swap_remove(at);
-                queue.waiting.push_front(ticket);
+            let nap = every.filter(|_| queue.is_oldest(ticket));
+            queue = queue.wait(&self.signal, [deadline.left(), nap].into_iter().flatten().min());
+            if nap.is_some() && queue.is_oldest(ticket) {
+                drop(queue);
+                look(held);
+                queue = held.lock(&self.queue);
+                self.grant(&mut queue);
             }
-            queue = queue.wait(&self.signal, deadline.left());
         };
-        queue.waiting.retain(|t| *t != ticket);
-        let had_permit = match queue.granted.iter().position(|t| *t == ticket) {
-            Some(at) => {
-                queue.granted.swap_remove(at);
-                true
-            }
-            None => false,
-        };
-        if outcome.is_err() && had_permit && !seeded::is(Bug::SwallowedPermit) {
+        if let Some(at) = queue.waiting.iter().position(|(t, _)| *t == ticket) {
+            queue.waiting.remove(at);
+            self.waiters.fetch_sub(1, Ordering::Relaxed);
+        }
+        if let (Err(_), Some(slot)) = (outcome, queue.take_granted(ticket))
+            && !seeded::is(Bug::SwallowedPermit)
+        {
             self.passed_on.fetch_add(1, Ordering::Relaxed);
+            let released = self.slots.release(slot);
+            debug_assert_eq!(released, Ok(()), "a granted slot is claimed");
             self.grant(&mut queue);
         }
-        self.waiters.fetch_sub(1, Ordering::Relaxed);
+        // Whoever is the oldest now looks in its turn.
+        if every.is_some() {
+            self.signal.notify_all();
+        }
         outcome
     }
 
-    /// Gives a slot back and grants one permit to the oldest waiter. Errors: [`NotClaimed`], and nothing has changed.
+    /// Gives a slot back; if others wait the oldest gets it. Errors: [`NotClaimed`], and nothing has changed.
     pub fn release<L: Level + MayTake<StreamSlots>>(
         &self,
         held: &mut Held<'_, L>,
@@ -172,16 +203,44 @@ impl Permits {
         Ok(())
     }
 
+    /// How many claims that did not wait were served while one waited, at most, so far. Such a claim began before the waiter was counted, so it is one for each other
+    /// thread at most. The figure is a bound: it also counts a claim that was served just before the waiter came.
+    pub fn overtaken_max<L: Level + MayTake<StreamSlots>>(&self, held: &mut Held<'_, L>) -> u64 {
+        held.lock(&self.queue).overtaken_max
+    }
+
     /// Wakes every waiter so that it asks `open()` again.
     pub fn wake_all<L: Level + MayTake<StreamSlots>>(&self, held: &mut Held<'_, L>) {
         let _queue = held.lock(&self.queue);
         self.signal.notify_all();
     }
 
+    /// Claims free slots for those who wait, oldest first.
     fn grant(&self, queue: &mut Queue) {
-        if let Some(ticket) = queue.waiting.pop_front() {
-            queue.granted.push(ticket);
+        let before = queue.granted.len();
+        while let Some(&(ticket, at_arrival)) = queue.waiting.front()
+            && let Some(slot) = self.slots.claim_from(0)
+        {
+            queue.waiting.pop_front();
+            queue.granted.push((ticket, slot));
+            let overtaken = self.overtakes.load(Ordering::Relaxed) - at_arrival;
+            queue.overtaken_max = queue.overtaken_max.max(overtaken);
+            self.waiters.fetch_sub(1, Ordering::Relaxed);
+        }
+        if queue.granted.len() > before {
             self.signal.notify_all();
         }
+    }
+}
+
+impl Queue {
+    fn is_oldest(&self, ticket: u64) -> bool {
+        self.waiting.front().is_some_and(|(t, _)| *t == ticket)
+    }
+
+    /// The slot that this waiter was granted.
+    fn take_granted(&mut self, ticket: u64) -> Option<usize> {
+        let at = self.granted.iter().position(|(t, _)| *t == ticket)?;
+        Some(self.granted.swap_remove(at).1)
     }
 }

@@ -35,11 +35,13 @@ pub enum Bug {
     CountLeftBehind,
     /// A value computed from a lost one on another stream reads as success.
     PoisonLost,
+    /// A lease is revoked although its owner is inside an operation.
+    RevokeBusy,
 }
 
 impl Bug {
     /// All bugs, in the order of the report.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::SkippedWait,
         Self::LostSecondUser,
         Self::EarlyReuse,
@@ -54,6 +56,7 @@ impl Bug {
         Self::SuccessAfterFault,
         Self::CountLeftBehind,
         Self::PoisonLost,
+        Self::RevokeBusy,
     ];
 
     /// Name on the command line and in reports.
@@ -74,6 +77,7 @@ impl Bug {
             Self::SuccessAfterFault => "success-after-fault",
             Self::CountLeftBehind => "count-left-behind",
             Self::PoisonLost => "poison-lost",
+            Self::RevokeBusy => "revoke-busy",
         }
     }
 

@@ -24,6 +24,10 @@ pub struct DeviceOptions {
     pub streams: usize,
     /// What a thread does when all are taken.
     pub policy: StreamPolicy,
+    /// When all are taken and one is wanted, a thread loses the stream that it has not used for this long: it is outside of every call, its stream is at rest, and no guard or handle keeps it. It claims
+    /// one again at its next use. `Duration::MAX`: threads keep their streams until they leave or exit. Default 50 ms: longer than a thread pauses between two pieces of work, short against
+    /// what others would wait for.
+    pub lease_idle_window: Duration,
     /// Most memory that may be taken from the device, workspaces included, in bytes. Default: what the backend says it has.
     pub budget_bytes: usize,
     /// Most memory that a thread's cache keeps, in bytes. Default 64 MiB.
@@ -44,6 +48,7 @@ impl DeviceOptions {
         Self {
             streams: info.streams.clamp(1, millstream_sync::slot_set::SLOTS_MAX),
             policy: StreamPolicy::default(),
+            lease_idle_window: Duration::from_millis(50),
             budget_bytes: info.memory_bytes,
             cache_bytes_max: 64 << 20,
             staging_bytes_max: 64 << 20,
@@ -186,7 +191,8 @@ impl Device {
     /// Blocks the host until the current stream has completed everything enqueued so far. Errors: `Fault`, and those of [`Device::current_stream`].
     #[track_caller]
     pub fn synchronize(&self) -> Result<()> {
-        self.current_stream()?.synchronize()
+        let here = thread_state::begin(self.shared())?;
+        self.shared().synchronize_stream(here.slot, None)
     }
 
     /// Blocks the host until every stream has completed what was enqueued before the call, or `deadline`; also where some of it is lost. Errors: `Fault`, `Timeout`.
@@ -223,6 +229,15 @@ impl Device {
     #[must_use]
     pub fn stream_waiters(&self) -> u32 {
         self.shared().streams.permits().waiting()
+    }
+
+    /// Claims that were served without a wait while another one waited: the most in one wait, so far. Each began before that wait: at most one for each other thread.
+    #[must_use]
+    pub fn stream_overtaken_max(&self) -> u64 {
+        if self.shared().check_process().is_err() {
+            return 0;
+        }
+        try_enter(|held| self.shared().streams.permits().overtaken_max(held)).unwrap_or(0)
     }
 
     /// Flushes in progress just now.

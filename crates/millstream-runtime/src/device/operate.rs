@@ -25,7 +25,7 @@ impl Device {
     /// Inputs written on other streams are waited for on the device. A workspace that the backend asks for is allocated too, and free again in stream order after the launch.
     /// Errors: `OutOfMemory`, `MixedDevices`, `Closed`, `Fault`, `Backend` (too many inputs), and those of [`Device::current_stream`].
     pub fn launch(&self, kernel: Kernel, bytes: usize, inputs: &[&Buffer]) -> Result<Buffer> {
-        let here = thread_state::here(self.shared())?;
+        let here = thread_state::begin(self.shared())?;
         let mut output = self.shared().allocate(&here, bytes)?;
         let mut operands = [output.operand(Access::Write); MAX_OPERANDS];
         let mut len = 1 + inputs.len();
@@ -62,16 +62,18 @@ impl Device {
     pub fn allocate(&self, bytes: usize) -> Result<Buffer> {
         let shared = self.shared();
         let here = thread_state::here(shared)?;
-        let slot = shared.streams.slot(here.slot);
+        // A hit takes one block under the ownership of the cache, where a lease that is gone is seen: it needs not be marked as an operation.
+        if let Some(number) = shared.cached(&here, bytes) {
+            return Ok(shared.first_handle(&here, number, bytes, shared.tail(here.slot)));
+        }
+        let here = thread_state::begin(shared)?;
         // The block may be in use by earlier work of this stream: a user on another one comes after it.
-        let tail =
-            || Stamp { device: shared.id, stream: here.slot, generation: slot.generation(), seq: slot.published() };
-        shared.allocate_after(&here, bytes, tail)
+        shared.allocate_after(&here, bytes, || shared.tail(here.slot))
     }
 
     /// Enqueues `kernel` on the current stream without an output, for its effect on time ([`Kernel::Spin`]). Errors: as [`Device::launch`].
     pub fn enqueue(&self, kernel: Kernel) -> Result<Stamp> {
-        let here = thread_state::here(self.shared())?;
+        let here = thread_state::begin(self.shared())?;
         self.shared().submit(&here, kernel, &[], &[], &[])
     }
 
@@ -79,7 +81,7 @@ impl Device {
     /// staging memory is at work. Errors: as [`Device::launch`].
     #[track_caller]
     pub fn upload(&self, data: &[u8]) -> Result<Buffer> {
-        let here = thread_state::here(self.shared())?;
+        let here = thread_state::begin(self.shared())?;
         let shared = self.shared();
         let mut output = shared.allocate(&here, data.len())?;
         let size = shared.memory.staging.piece_bytes_max();
@@ -124,7 +126,7 @@ impl Device {
     #[track_caller]
     fn download_in_order(&self, parts: &[(&Buffer, usize)], total: usize) -> Result<Vec<u8>> {
         let shared = self.shared();
-        let here = thread_state::here(shared)?;
+        let here = thread_state::begin(shared)?;
         let mut read = Vec::with_capacity(total);
         let parts_left = parts.iter().rev().filter(|(_, bytes)| *bytes > 0);
         let mut left: Vec<Part<'_>> =

@@ -52,7 +52,7 @@ impl Event {
 
     /// Marks the tail of this thread's current stream. A new record replaces the one before. Never waits for the device.
     pub fn record(&self) -> Result<()> {
-        let here = thread_state::here(&self.shared)?;
+        let here = thread_state::begin(&self.shared)?;
         let slot = self.shared.streams.slot(here.slot);
         let (seq, native) = match self.timing {
             true => self.record_native(here.slot).map(|(seq, native)| (seq, Some(native)))?,
@@ -67,7 +67,7 @@ impl Event {
     /// Errors: `NotRecorded`.
     pub fn wait(&self) -> Result<()> {
         let stamp = self.stamp()?;
-        let here = thread_state::here(&self.shared)?;
+        let here = thread_state::begin(&self.shared)?;
         if stamp.stream == here.slot {
             return Ok(());
         }

@@ -35,17 +35,35 @@ impl Shared {
         bytes: usize,
         stamp: impl FnOnce() -> Stamp,
     ) -> Result<Buffer> {
-        let cached = class_of(bytes).and_then(|(class, size)| here.cache.take(class, size));
-        let number = match cached {
+        let number = match self.cached(here, bytes) {
             Some(number) => number,
             None => self.allocate_slowly(here, bytes)?,
         };
+        Ok(self.first_handle(here, number, bytes, stamp()))
+    }
+
+    /// A block of the thread's cache.
+    #[inline(always)]
+    pub(crate) fn cached(&self, here: &Here, bytes: usize) -> Option<u32> {
+        class_of(bytes).and_then(|(class, size)| here.cache.take(class, size))
+    }
+
+    /// The tail of a stream.
+    #[inline(always)]
+    pub(crate) fn tail(&self, index: u16) -> Stamp {
+        let slot = self.streams.slot(index);
+        Stamp { device: self.id, stream: index, generation: slot.generation(), seq: slot.published() }
+    }
+
+    /// The first handle to a block that was found.
+    #[inline(always)]
+    pub(crate) fn first_handle(&self, here: &Here, number: u32, bytes: usize, stamp: Stamp) -> Buffer {
         let block = self.memory.slab.block(number);
         block.allocate_for(here.slot);
         if self.memory.history.is_on() {
             self.memory.history.note_block(MemoryAction::Alloc, block);
         }
-        Ok(Buffer::first(here.pin.clone(), block, number, bytes, stamp()))
+        Buffer::first(here.pin.clone(), block, number, bytes, stamp)
     }
 
     /// The cache has no such block: what others sent back, then the ladder, then the reclaimers and the ladder again.
@@ -182,6 +200,7 @@ impl Shared {
         let _carried = self.memory.carry();
         let mut numbers = Vec::new();
         let taken = cache.take_all(&mut numbers);
+        while cache.left_behind() && cache.take_all(&mut numbers) {}
         self.settle(held, &numbers);
         if !taken || !numbers.is_empty() {
             self.memory.note_move();

@@ -6,9 +6,12 @@
 //! **Invariants**
 //! * `sole-user`: a cached block has no foreign user and was allocated for this stream.
 //! * `bounded`: the bytes in the bins are at most the limit.
+//! * `nobody-leaves-blocks`: what a closing owner could not take, because somebody had the bins, is taken by that one.
+//! * `empty-when-revoked`: who revokes the lease empties the bins under the same ownership, and nothing is put into them any more.
 
-use millstream_sync::OwnedCell;
-use millstream_sync::atomic::{AtomicU64, Ordering};
+use millstream_sync::atomic::{AtomicU64, Ordering, fence};
+use millstream_sync::lease_word::Closed;
+use millstream_sync::{LeaseWord, OwnedCell};
 
 use super::size_class::CLASSES;
 
@@ -45,6 +48,14 @@ impl Bins {
         Some(self.numbers[start(class) + usize::from(len)])
     }
 
+    fn empty_into(&mut self, numbers: &mut Vec<u32>) {
+        for (class, len) in self.lens.iter_mut().enumerate() {
+            numbers.extend_from_slice(&self.numbers[start(class)..start(class) + usize::from(*len)]);
+            *len = 0;
+        }
+        self.bytes = 0;
+    }
+
     /// `false`: the bin is full.
     #[inline]
     fn push(&mut self, class: usize, number: u32) -> bool {
@@ -64,6 +75,8 @@ pub(crate) struct ThreadCache {
     slot: u16,
     limit: usize,
     bins: OwnedCell<Bins>,
+    /// The thread's lease of the stream; kept while the stream is only a guard's.
+    lease: LeaseWord,
     /// What `bins` holds, for readers that come while it is in use; written by who has it.
     bytes: AtomicU64,
     // Statistics, written by the owner alone.
@@ -104,7 +117,8 @@ fn bump(word: &AtomicU64, by: u64) {
 }
 
 impl ThreadCache {
-    pub(crate) fn new(slot: u16, limit: usize) -> Self {
+    /// `leased`: the thread has a lease of the stream; else it is there by a guard.
+    pub(crate) fn new(slot: u16, limit: usize, leased: bool) -> Self {
         let zero = || AtomicU64::new(0);
         let bins = OwnedCell::new(Bins {
             lens: Box::new([0; CLASSES]),
@@ -115,6 +129,7 @@ impl ThreadCache {
             slot,
             limit,
             bins,
+            lease: if leased { LeaseWord::new() } else { LeaseWord::kept() },
             bytes: zero(),
             allocated: zero(),
             freed: zero(),
@@ -129,10 +144,48 @@ impl ThreadCache {
         self.slot
     }
 
-    /// Takes a cached block of `class`. For the owner.
+    #[inline]
+    pub(crate) fn lease(&self) -> &LeaseWord {
+        &self.lease
+    }
+
+    /// The owner ends its lease, if it still has it, before it empties the cache for the last time.
+    pub(crate) fn close(&self) -> Closed {
+        let closed = self.lease.close();
+        // ORDER: SeqCst fence so that either the owner finds the bins free or who has them sees the close; pairs with `left_behind`.
+        fence(Ordering::SeqCst);
+        closed
+    }
+
+    /// Whether the owner has closed the cache and left blocks in it, because it found it in use. For who had it in use, after that: they are this thread's to take.
+    pub(super) fn left_behind(&self) -> bool {
+        // ORDER: SeqCst fence so that either this thread sees the close or the owner finds the bins free; pairs with `close`.
+        fence(Ordering::SeqCst);
+        self.lease.is_closed() && self.bytes() > 0
+    }
+
+    /// Takes the lease away from a thread that is outside of every operation, and its cached blocks with it. `false`: it is inside, or keeps the lease by a handle.
+    pub(crate) fn revoke(&self, numbers: &mut Vec<u32>) -> bool {
+        // Under the ownership of the bins, so that the owner finds the cache as it left it or its lease gone.
+        self.bins
+            .try_with(|b| {
+                let revoked = self.lease.revoke();
+                if revoked {
+                    b.empty_into(numbers);
+                    self.bytes.store(0, Ordering::Relaxed);
+                }
+                revoked
+            })
+            .unwrap_or(false)
+    }
+
+    /// Takes a cached block of `class`; none when the lease is gone. For the owner.
     #[inline]
     pub(super) fn take(&self, class: usize, bytes: usize) -> Option<u32> {
         let number = self.bins.try_with(|b| {
+            if self.lease.is_revoked() {
+                return None;
+            }
             let number = b.pop(class)?;
             b.bytes -= bytes;
             self.bytes.store(b.bytes as u64, Ordering::Relaxed);
@@ -149,11 +202,11 @@ impl ThreadCache {
         bump(&self.misses, 1);
     }
 
-    /// Keeps a freed block. `false`: the cache is full or in use, and the block is still the caller's. For the owner.
+    /// Keeps a freed block. `false`: the cache is full or in use or the lease is gone, and the block is still the caller's. For the owner.
     #[inline]
     pub(super) fn put(&self, class: usize, bytes: usize, number: u32) -> bool {
         let kept = self.bins.try_with(|b| {
-            let kept = b.bytes + bytes <= self.limit && b.push(class, number);
+            let kept = !self.lease.is_revoked() && b.bytes + bytes <= self.limit && b.push(class, number);
             if kept {
                 b.bytes += bytes;
                 self.bytes.store(b.bytes as u64, Ordering::Relaxed);
@@ -192,11 +245,7 @@ impl ThreadCache {
     pub(super) fn take_all(&self, numbers: &mut Vec<u32>) -> bool {
         self.bins
             .try_with(|b| {
-                for (class, len) in b.lens.iter_mut().enumerate() {
-                    numbers.extend_from_slice(&b.numbers[start(class)..start(class) + usize::from(*len)]);
-                    *len = 0;
-                }
-                b.bytes = 0;
+                b.empty_into(numbers);
                 self.bytes.store(0, Ordering::Relaxed);
             })
             .is_some()

@@ -58,6 +58,23 @@ impl Shared {
         }
     }
 
+    /// Revokes the lease of a cache and empties it into its stream's pool, as a flush would. `false`: its thread is inside a call or keeps it. Nothing is held.
+    pub(crate) fn revoke_cache(&self, held: &mut Held<'_, Nothing>, cache: &ThreadCache) -> bool {
+        let Some(_pass) = self.gate.pass() else { return false };
+        let _carried = self.memory.carry();
+        let mut numbers = Vec::new();
+        if !cache.revoke(&mut numbers) {
+            if cache.left_behind() {
+                self.take_cache(held, cache);
+            }
+            return false;
+        }
+        self.settle(held, &numbers);
+        self.memory.note_move();
+        self.drain_inbox(held, cache.slot(), true);
+        true
+    }
+
     /// Takes the caches of all threads that are not in the middle of an operation, empties every inbox, and releases empty segments to the
     /// device. Returns the bytes released. Nothing is held.
     pub(crate) fn trim(&self, held: &mut Held<'_, Nothing>) -> usize {

@@ -176,6 +176,21 @@ impl Profiler {
         ring
     }
 
+    /// The clock, in its own units, whether anything is recorded or not.
+    pub(crate) fn clock(&self) -> u64 {
+        self.clock.raw()
+    }
+
+    /// Nanoseconds since the device was opened.
+    pub(crate) fn since_opened_ns(&self) -> u64 {
+        self.nanos(self.opened, self.clock())
+    }
+
+    /// Nanoseconds between two readings.
+    pub(crate) fn nanos(&self, from: u64, to: u64) -> u64 {
+        self.clock.delta_as_nanos(from, to)
+    }
+
     /// Microseconds from the opening of the device.
     pub(super) fn micros(&self, raw: u64) -> f64 {
         self.clock.delta_as_nanos(self.opened, raw) as f64 / 1000.0

@@ -12,7 +12,7 @@ use crate::thread_state;
 impl Shared {
     /// This thread's current stream on the device; claims one at the first call. Errors: as [`Shared::claim`], `ThreadExiting`, `ForkedChild`.
     pub(crate) fn current_stream(self: &Arc<Self>) -> Result<Stream> {
-        let here = thread_state::here(self)?;
-        Ok(Stream::current(self, here.slot))
+        let here = thread_state::begin(self)?;
+        Ok(Stream::current(self, &here))
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 
 use millstream_sync::Arc;
 
-use super::Stream;
+use super::{Kept, Stream};
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::thread_state;
@@ -18,6 +18,8 @@ pub struct StreamGuard {
     depth: usize,
     /// Keeps a lease of the stream alive as long as the guard.
     _stream: Stream,
+    /// Keeps the thread's own lease.
+    _own: Option<Kept>,
     _not_send: PhantomData<*mut ()>,
 }
 
@@ -27,8 +29,9 @@ impl StreamGuard {
             return Err(Error::MixedDevices { left: shared.name(), right: stream.shared.name() });
         }
         shared.check()?;
-        let depth = thread_state::push_guard(shared, stream.slot)?;
-        Ok(Self { shared: shared.clone(), slot: stream.slot, depth, _stream: stream.clone(), _not_send: PhantomData })
+        let (depth, own) = thread_state::push_guard(shared, stream.slot)?;
+        let (shared, slot, stream) = (shared.clone(), stream.slot, stream.clone());
+        Ok(Self { shared, slot, depth, _stream: stream, _own: own, _not_send: PhantomData })
     }
 }
 

@@ -1,7 +1,7 @@
 //! The lease: a thread's (or a handle's) claim on a slot of the pool.
 //!
 //! **Life** claimed by [`Shared::claim`] (state, claim, state again), given back by [`Shared::give_back`] with no host wait: the next holder's work simply comes after
-//! in stream order.
+//! in stream order. The lease of an idle thread may be taken away: see `revoke`.
 //!
 //! **Invariants**
 //! * `no-claim-after-close`: a claim that did not see the close is seen by it, or is undone.
@@ -18,13 +18,18 @@ use millstream_sync::atomic::{Ordering, fence};
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::{Held, enter, try_enter};
 use millstream_sync::permits::Denied;
+use millstream_sync::schedule;
 use millstream_sync::seeded::{self, Bug};
 
 use crate::device::Shared;
 use crate::error::{Error, Result};
 use crate::evidence::{PausePoint, Step};
 use crate::fork;
+use crate::memory::ThreadCache;
 use crate::profile::Why;
+use crate::stream::load::score;
+use crate::stream::pool::Slot;
+use crate::thread_state::Operation;
 
 /// What a thread does when every stream is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +42,9 @@ pub enum StreamPolicy {
     /// [`Error::NoStream`] at once.
     Fail,
 }
+
+/// Half of a stream's load is forgotten in this time.
+const LOAD_WINDOW: Duration = Duration::from_millis(20);
 
 /// A claim on a slot.
 #[derive(Debug)]
@@ -82,6 +90,10 @@ impl Shared {
             if let Some(slot) = self.streams.permits.claim(first) {
                 return Ok(self.hold_first(slot));
             }
+            // All are taken: perhaps one of them by a thread that does not use it.
+            if try_enter(|held| self.revoke_idle(held)) == Some(true) {
+                continue;
+            }
             match policy {
                 StreamPolicy::Fail => return Err(Error::NoStream { streams }),
                 StreamPolicy::Share => {
@@ -93,8 +105,13 @@ impl Shared {
                 StreamPolicy::Wait(limit) => {
                     self.evidence.hit(Step::LeaseWait);
                     let deadline = Instant::now().checked_add(limit);
+                    let open = || self.gate.is_live();
+                    let every = self.look_every();
+                    let look = |held: &mut Held<'_, Nothing>| {
+                        self.revoke_idle(held);
+                    };
                     let claimed =
-                        try_enter(|held| self.streams.permits.claim_waiting(held, deadline, || self.gate.is_live()));
+                        try_enter(|held| self.streams.permits.claim_looking(held, deadline, open, every, look));
                     return match claimed.ok_or(Error::Reentered)? {
                         Ok(slot) => Ok(self.hold_first(slot)),
                         Err(Denied::TimedOut) => Err(Error::StreamTimeout { waited: limit, streams }),
@@ -108,15 +125,23 @@ impl Shared {
     fn hold_first(&self, slot: usize) -> u16 {
         // ORDER: Relaxed: the claim of the bit is the acquire; sharers only count from one up.
         self.streams.slot(slot as u16).holders.store(1, Ordering::Relaxed);
+        self.streams.slot(slot as u16).note_used(self.profiler.clock());
         slot as u16
     }
 
-    /// Joins the slot with the fewest holders, ties by the fewest submissions. `None`: that slot was just given back, look again.
+    /// Joins the slot with the least recent load. `None`: that slot was just given back, look again.
     fn share(&self) -> Option<u16> {
-        let slots = (0..self.streams.len() as u16).map(|i| self.streams.slot(i));
-        let slot = slots
-            .filter(|s| s.holders.load(Ordering::Relaxed) > 0)
-            .min_by_key(|s| (s.holders.load(Ordering::Relaxed), s.submitted.load(Ordering::Relaxed)))?;
+        let now = self.load_clock();
+        let window = LOAD_WINDOW.as_nanos() as u64;
+        let loads: Vec<(&Slot, u64, u32)> = (0..self.streams.len() as u16)
+            .map(|index| self.streams.slot(index))
+            .map(|s| (s, s.load.recent(s.published(), now, window), s.holders.load(Ordering::Relaxed)))
+            .filter(|(_, _, holders)| *holders > 0)
+            .collect();
+        let (all_recent, all_holders) = loads.iter().fold((0, 0), |(r, h), load| (r + load.1, h + load.2));
+        let lightest =
+            loads.iter().min_by_key(|(_, recent, holders)| score(*recent, *holders, all_recent, all_holders));
+        let slot = lightest?.0;
         let mut holders = slot.holders.load(Ordering::Relaxed);
         while holders > 0 {
             // ORDER: Acquire so that the raw stream made by the first holder is there; pairs with the Release in `unhold`.
@@ -128,11 +153,20 @@ impl Shared {
         None
     }
 
+    /// Nanoseconds since the device was opened; no time passes in a scheduled run, which must not depend on the machine.
+    fn load_clock(&self) -> u64 {
+        if schedule::scheduled() { 0 } else { self.profiler.since_opened_ns() }
+    }
+
+    /// One holder less. Whether it was the last: then the slot is to be freed.
+    pub(super) fn count_off(&self, slot: u16) -> bool {
+        // ORDER: AcqRel so that the last holder's release of the bit comes after all others' work; pairs with itself and `share`.
+        self.streams.slot(slot).holders.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+
     /// Counts one holder off; the last one frees the slot and grants a permit.
     fn unhold(&self, slot: u16) {
-        // ORDER: AcqRel so that the last holder's release of the bit comes after all others' work; pairs with itself and `share`.
-        let before = self.streams.slot(slot).holders.fetch_sub(1, Ordering::AcqRel);
-        if before > 1 {
+        if !self.count_off(slot) {
             return;
         }
         let released = try_enter(|held| self.streams.permits.release(held, usize::from(slot)));
@@ -158,6 +192,18 @@ impl Shared {
         }
     }
 
+    /// Blocks the host until stream `slot` has completed everything enqueued so far, or `deadline`. Errors: `Timeout`, `Fault`, `ForkedChild`.
+    #[track_caller]
+    pub(crate) fn synchronize_stream(&self, slot: u16, deadline: Option<Instant>) -> Result<()> {
+        self.check_process()?;
+        let tail = self.streams.slot(slot).published();
+        self.settled_fault(slot, tail)?;
+        let why = Why::here("stream");
+        let waited = try_enter(|held| self.await_seq(held, slot, tail, deadline, why));
+        self.settle_imports();
+        waited.ok_or(Error::Reentered)?
+    }
+
     /// Slots claimed just now.
     pub(crate) fn leases(&self) -> usize {
         self.streams.permits.slots().claimed()
@@ -172,6 +218,34 @@ pub struct Stream {
     pub(crate) generation: u32,
     /// Keeps a lease that was taken for this handle.
     _hold: Option<Arc<Hold>>,
+    /// Keeps the lease of the thread whose current stream it was.
+    _kept: Option<Kept>,
+}
+
+/// Keeps the lease of a thread from being revoked. Any thread may drop it.
+#[derive(Debug)]
+pub(crate) struct Kept {
+    cache: Arc<ThreadCache>,
+}
+
+impl Kept {
+    /// For the thread whose cache it is, inside an operation.
+    pub(crate) fn new(cache: &Arc<ThreadCache>) -> Self {
+        cache.lease().keep();
+        Self { cache: cache.clone() }
+    }
+}
+
+impl Clone for Kept {
+    fn clone(&self) -> Self {
+        Self::new(&self.cache)
+    }
+}
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.cache.lease().let_go();
+    }
 }
 
 #[derive(Debug)]
@@ -189,16 +263,18 @@ impl Drop for Hold {
 }
 
 impl Stream {
-    pub(crate) fn current(shared: &Arc<Shared>, slot: u16) -> Self {
-        let generation = shared.streams.slot(slot).generation();
-        Self { shared: shared.clone(), slot, generation, _hold: None }
+    /// The stream that `here` says; its lease stays while the handle lives.
+    pub(crate) fn current(shared: &Arc<Shared>, here: &Operation) -> Self {
+        let generation = shared.streams.slot(here.slot).generation();
+        let kept = Kept::new(&here.cache);
+        Self { shared: shared.clone(), slot: here.slot, generation, _hold: None, _kept: Some(kept) }
     }
 
     pub(crate) fn leased(shared: &Arc<Shared>, policy: Option<StreamPolicy>) -> Result<Self> {
         let lease = shared.claim_by(policy.unwrap_or(shared.options.policy))?;
         let (slot, generation) = (lease.slot, lease.generation);
         let hold = Arc::new(Hold { shared: shared.clone(), lease: Some(lease) });
-        Ok(Self { shared: shared.clone(), slot, generation, _hold: Some(hold) })
+        Ok(Self { shared: shared.clone(), slot, generation, _hold: Some(hold), _kept: None })
     }
 
     /// Slot in the pool and how often it had been leased: what a stamp says of it.
@@ -216,14 +292,7 @@ impl Stream {
     /// The same, until `deadline`. Errors: also `Timeout`; the work goes on.
     #[track_caller]
     pub fn synchronize_until(&self, deadline: Option<Instant>) -> Result<()> {
-        self.shared.check_process()?;
-        let tail = self.shared.streams.slot(self.slot).published();
-        self.shared.settled_fault(self.slot, tail)?;
-        let shared = &self.shared;
-        let why = Why::here("stream");
-        let waited = try_enter(|held| shared.await_seq(held, self.slot, tail, deadline, why));
-        shared.settle_imports();
-        waited.ok_or(Error::Reentered)?
+        self.shared.synchronize_stream(self.slot, deadline)
     }
 
     /// Whether everything enqueued so far has completed. Never waits.

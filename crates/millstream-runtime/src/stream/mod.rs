@@ -3,10 +3,13 @@
 mod current;
 mod guard;
 mod lease;
+mod load;
 mod order;
 mod pool;
+mod revoke;
 
 pub use guard::StreamGuard;
+pub(crate) use lease::Kept;
 pub(crate) use lease::Lease;
 pub use lease::{Stream, StreamPolicy};
 pub(crate) use pool::{RECENT, StreamPool, Submission};

@@ -52,6 +52,8 @@ impl Shared {
         let enqueued = try_enter(|held| self.enqueue(held, here, kernel, operands, inputs, after));
         let seq = enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
         let slot = self.streams.slot(here.slot);
+        // With the profiler off there is no reading yet.
+        slot.note_used(if start == 0 { self.profiler.clock() } else { start });
         if let Some(raw) = slot.raw() {
             schedule::point(Point::Backend);
             self.backend.drive(raw);
@@ -236,6 +238,7 @@ impl Shared {
         }
         let start = crate::thread_state::now(self);
         if slot.completed(&*self.backend) < seq {
+            let _inside = crate::thread_state::begin_if_any(self);
             let (at, event) = self.cover(held, index, seq)?;
             let timeout = deadline.map(|d| d.saturating_duration_since(Instant::now()));
             self.evidence.hit(Step::HostWait);

@@ -20,6 +20,7 @@ use millstream_sync::{Arc, Inbox, OnceLock};
 use crate::error::{Error, Result};
 use crate::event::NativeEvent;
 use crate::memory::{Block, Limbo, Pool};
+use crate::stream::load::Load;
 
 /// Newest operations of a stream whose kernels are remembered.
 pub(crate) const RECENT: usize = 64;
@@ -62,8 +63,10 @@ pub(crate) struct Slot {
     generation: AtomicU32,
     /// Leases and handles on the slot; its bit in the permits is set while this is not zero.
     pub(super) holders: AtomicU32,
-    /// Submissions so far, decayed by nobody: the load of a slot is its recent growth.
-    pub(super) submitted: AtomicU64,
+    /// When it was leased or submitted to last, on the profiler's clock.
+    used_at: AtomicU64,
+    /// Its recent load.
+    pub(super) load: Load,
     pub(crate) submit: Lock<StreamSubmit, Submission>,
     published: AtomicU64,
     done: AtomicU64,
@@ -89,7 +92,8 @@ impl Slot {
             raw: OnceLock::new(),
             generation: AtomicU32::new(0),
             holders: AtomicU32::new(0),
-            submitted: AtomicU64::new(0),
+            used_at: AtomicU64::new(0),
+            load: Load::default(),
             submit: Lock::new(submission),
             published: AtomicU64::new(0),
             done: AtomicU64::new(0),
@@ -100,6 +104,20 @@ impl Slot {
             limbo: Lock::new(Limbo::default()),
             freed_elsewhere: AtomicU64::new(0),
         }
+    }
+
+    pub(super) fn used_at(&self) -> u64 {
+        self.used_at.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn has_one_holder(&self) -> bool {
+        self.holders.load(Ordering::Relaxed) == 1
+    }
+
+    /// Notes the time of a use.
+    #[inline]
+    pub(crate) fn note_used(&self, now: u64) {
+        self.used_at.store(now, Ordering::Relaxed);
     }
 
     pub(crate) fn index(&self) -> u16 {
@@ -145,7 +163,6 @@ impl Slot {
     pub(crate) fn publish(&self, seq: u64) {
         // ORDER: Release so that who sees the position also sees the enqueue; pairs with `published`.
         self.published.store(seq, Ordering::Release);
-        self.submitted.store(seq, Ordering::Relaxed);
     }
 
     /// The last position known to be complete, without asking for more than a load.

@@ -14,7 +14,7 @@ use super::limits::Limit;
 use crate::model::{Counter, Finding};
 
 /// Steps that must never be taken.
-pub const FORBIDDEN: [Step; 2] = [Step::DoubleReturn, Step::PutAfterClose];
+pub const FORBIDDEN: [Step; 3] = [Step::DoubleReturn, Step::PutAfterClose, Step::RevokedInside];
 
 /// What child processes have said.
 static CHILDREN: [AtomicU64; Step::ALL.len()] = [const { AtomicU64::new(0) }; Step::ALL.len()];

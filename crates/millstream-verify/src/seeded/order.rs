@@ -38,6 +38,7 @@ fn likely(bug: Bug) -> &'static [&'static str] {
             &["simulated_schedules", "extended_stress"]
         }
         Bug::SuccessAfterFault | Bug::PoisonLost => &["faults"],
+        Bug::RevokeBusy => &["oversubscription"],
         Bug::LockOrder => &["lock_order"],
         Bug::StrandedInbox
         | Bug::FlushAfterClose

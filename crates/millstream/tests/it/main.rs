@@ -12,6 +12,7 @@ mod imports;
 mod kernels;
 mod ladder;
 mod leaks;
+mod leases;
 mod mixed;
 mod out_of_memory;
 mod parallel;

@@ -4,6 +4,7 @@ mod bounded_queue;
 mod doorbell;
 mod gate;
 mod inbox;
+mod lease_word;
 mod owner_word;
 mod permits;
 mod ring;
@@ -20,6 +21,7 @@ pub fn all() -> Vec<Case> {
         permits::cases(),
         inbox::cases(),
         owner_word::cases(),
+        lease_word::cases(),
         gate::cases(),
         use_set::cases(),
         doorbell::cases(),

@@ -1,6 +1,6 @@
 //! Waiting claims.
 
-use millstream_sync::atomic::{AtomicBool, Ordering};
+use millstream_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use millstream_sync::lock::enter;
 use millstream_sync::permits::{Denied, Permits};
 use millstream_sync::seeded::Bug;
@@ -13,30 +13,37 @@ pub fn cases() -> Vec<Case> {
         Case {
             name: "permits/a_release_wakes_the_sleeper",
             bound: 3,
-            pinned: 41,
+            pinned: 20,
             bugs: &[Bug::LostWakeup],
             body: release_wakes,
         },
         Case {
             name: "permits/one_slot_goes_round_two_waiters",
             bound: 3,
-            pinned: 13_513,
+            pinned: 9_501,
             bugs: &[Bug::LostWakeup],
             body: two_waiters,
         },
         Case {
             name: "permits/a_permit_given_up_is_passed_on",
             bound: 3,
-            pinned: 24_427,
+            pinned: 27_515,
             bugs: &[Bug::SwallowedPermit],
             body: passed_on,
         },
         Case {
-            name: "permits/a_claim_that_does_not_wait_may_take_the_freed_slot",
+            name: "permits/a_claim_that_does_not_wait_takes_only_what_nobody_waits_for",
             bound: 3,
-            pinned: 416,
+            pinned: 245,
             bugs: &[],
             body: thief,
+        },
+        Case {
+            name: "permits/the_older_waiter_is_served_first",
+            bound: 3,
+            pinned: 6_623,
+            bugs: &[Bug::LostWakeup],
+            body: oldest_first,
         },
         Case { name: "permits/closing_wakes_the_sleeper", bound: 3, pinned: 13, bugs: &[], body: close_wakes },
     ]
@@ -115,6 +122,32 @@ fn thief() {
         release(&permits, slot);
     }
     thread.join().expect("the waiter does not panic");
+    at_rest(&permits);
+}
+
+fn oldest_first() {
+    let permits = held();
+    let served = Arc::new(AtomicU32::new(0));
+    let (other, count) = (Arc::clone(&permits), Arc::clone(&served));
+    let older = thread::spawn(move || {
+        let slot = claim(&other, || true).expect("nobody closes");
+        count.store(1, Ordering::Relaxed);
+        release(&other, slot);
+    });
+    while permits.waiting() == 0 {
+        thread::yield_now();
+    }
+    // From here on the older one is counted: whoever claims now comes after it.
+    let other = Arc::clone(&permits);
+    let younger = thread::spawn(move || {
+        let slot = claim(&other, || true).expect("nobody closes");
+        // The older one has been here and released what it had.
+        assert_eq!(served.load(Ordering::Relaxed), 1, "the younger went first");
+        release(&other, slot);
+    });
+    release(&permits, 0);
+    younger.join().expect("the waiter does not panic");
+    older.join().expect("the waiter does not panic");
     at_rest(&permits);
 }
 
