@@ -2,11 +2,11 @@
 //!
 //! It exists because the claim and the sleep race with the release, with a waiter's deadline and with the closing of
 //! the pool; it changes when that protocol does. It does not model which free slot is taken, the policies `Share` and
-//! `Fail` (they never sleep), nor the revoking of an idle thread's lease. A critical section that touches only data
-//! under the lock is one step; the enrolment is two, as the mask moves without the lock.
+//! `Fail` (they never sleep), nor the revoking of an idle thread's lease (`lease_revocation`). A critical section that touches
+//! only data under the lock is one step; the enrolment is two, as the mask moves without the lock.
 //!
-//! **Life** of a thread: away, checking the pool, claiming, verifying, using, releasing; or enrolling, re-checking,
-//! asleep. Of the pool: live, closed, its streams freed once the closer has seen the mask empty.
+//! **Life** of a thread: away, checking the pool, looking for waiters, claiming, verifying, using, releasing; or enrolling,
+//! re-checking, asleep. Of the pool: live, closed, its streams freed once the closer has seen the mask empty.
 //!
 //! **Invariants**
 //! - `slot-held-once`: no slot is used by two threads.
@@ -14,7 +14,9 @@
 //! - `no-claim-after-close`: no thread uses a slot once the streams are freed, and the mask ends empty.
 //! - `late-arrivals-claim-nothing`: no thread that came to a closed pool takes a bit, not even to undo it; so the
 //!   closer waits for those inside, not for those who go on arriving. Nothing else breaks without the first check.
-//! - `permits-conserved`: every permit granted and not yet used, passed on or dropped is held by one waiter.
+//! - `permits-conserved`: every slot granted and not yet used or passed on is held by one waiter.
+//! - `oldest-first`: waiters are granted in the order of their enrolment, and a claim that began when somebody was in the queue takes no
+//!   slot past that one.
 //! - `no-deadlock`: where nothing can move, every thread has gone.
 //!
 //! **Checked by** `tests/cases.rs`; the code by `loom_permits`.
@@ -28,10 +30,12 @@ use crate::check::{Case, can_move, protocol};
 pub enum Bug {
     /// The waiter does not look at the mask again after it enrolled.
     NoRecheckUnderLock,
-    /// The waiter looks at the mask again, but not at the state of the pool.
-    NoCloseCheckUnderLock,
-    /// A waiter whose deadline passed keeps the permit that it was granted meanwhile.
+    /// A waiter whose deadline passed keeps the slot that it was granted meanwhile.
     PermitSwallowed,
+    /// A freed slot is granted to the newest waiter.
+    NewestFirst,
+    /// A claim does not look whether others wait.
+    NoLookForWaiters,
     /// The claim does not look at the state of the pool before it takes a bit.
     NoFirstStateCheck,
     /// The claim does not look at the state of the pool after it took the bit.
@@ -53,8 +57,6 @@ pub struct Config {
     pub rounds: u8,
     /// Whether a sleeper's deadline can pass.
     pub timed: bool,
-    /// Whether sleepers also look without a permit, as when all are notified; the last time when the deadline passed.
-    pub glances: bool,
     /// Whether somebody closes the pool.
     pub closes: bool,
     /// The planted bug.
@@ -68,6 +70,8 @@ pub enum At {
     Away,
     /// About to look at the pool's state for the first time.
     Checking,
+    /// About to look whether others wait.
+    Looking,
     /// About to take a bit, or to find none free.
     Claiming,
     /// `LoadThenStore`: read this mask, about to write it.
@@ -97,8 +101,8 @@ pub enum At {
 pub enum Wake {
     /// Nothing yet.
     No,
-    /// A freed slot's permit.
-    Permit,
+    /// This slot, claimed for it.
+    Permit(u8),
     /// The close.
     Closed,
 }
@@ -126,6 +130,8 @@ pub struct State {
     permits: i8,       // ghost: permits granted less those used, passed on or dropped
     at: Vec<At>,       // each thread's place
     late: Vec<bool>,   // ghost: whether each thread came when the pool was closed
+    ahead: Vec<u8>,    // ghost: who was in the queue when each claim began, as bits
+    jumped: bool,      // ghost: whether somebody was served before one that had come earlier
     rounds: Vec<u8>,   // each thread's rounds to go
     wake: Vec<Wake>,   // each thread's wake-up
 }
@@ -135,8 +141,6 @@ pub struct State {
 pub enum Step {
     /// The thread goes on.
     Go(usize),
-    /// The sleeper wakes without a permit, and takes the lock to look again.
-    Glance(usize),
     /// The sleeper's deadline passes.
     Deadline(usize),
     /// The closer goes on.
@@ -162,17 +166,18 @@ impl State {
         self.closer != Closer::Waking && self.at.iter().zip(&self.wake).all(rests)
     }
 
-    /// Grants a permit to the oldest waiter; without one it is dropped.
-    fn grant(&mut self) {
-        if !self.queue.is_empty() {
-            let oldest = self.queue.remove(0);
-            self.wake[oldest] = Wake::Permit;
-            self.permits += 1;
-        }
+    fn waiters(&self) -> u8 {
+        self.queue.iter().fold(0, |bits, waiter| bits | 1 << waiter)
+    }
+
+    /// Ghost: nobody can go past who is not in the queue any more.
+    fn forget(&mut self, waiter: usize) {
+        self.ahead.iter_mut().for_each(|ahead| *ahead &= !(1 << waiter));
     }
 
     fn go_away(&mut self, thread: usize) {
         self.late[thread] = false;
+        self.ahead[thread] = 0;
         self.at[thread] = At::Away;
     }
 }
@@ -182,7 +187,7 @@ impl Config {
         match state.at[thread] {
             At::Away => state.rounds[thread] > 0,
             At::Granting | At::Enrolling | At::Leaving => !state.locked,
-            At::Asleep => state.wake[thread] != Wake::No,
+            At::Asleep => state.wake[thread] != Wake::No && !state.locked,
             _ => true,
         }
     }
@@ -195,18 +200,26 @@ impl Config {
                 s.at[t] = At::Checking;
             }
             At::Checking if s.is_closed() && !self.has(Bug::NoFirstStateCheck) => s.go_away(t),
-            At::Checking => s.at[t] = At::Claiming,
+            At::Checking => {
+                s.ahead[t] = s.waiters();
+                s.at[t] = At::Looking;
+            }
+            At::Looking if s.queue.is_empty() || self.has(Bug::NoLookForWaiters) => s.at[t] = At::Claiming,
+            At::Looking => s.at[t] = At::Enrolling,
             At::Claiming => match s.free_slot(self.slots) {
                 None => s.at[t] = At::Enrolling,
                 Some(_) if self.has(Bug::LoadThenStore) => s.at[t] = At::Storing(s.mask),
                 Some(slot) => {
                     s.mask |= 1 << slot;
+                    s.jumped |= s.ahead[t] & s.waiters() != 0;
+                    s.ahead[t] = 0;
                     s.at[t] = At::Verifying(slot);
                 }
             },
             At::Storing(seen) => {
                 let slot = seen.trailing_ones() as u8;
                 s.mask = seen | (1 << slot);
+                s.ahead[t] = 0;
                 s.at[t] = At::Verifying(slot);
             }
             At::Verifying(slot) if s.is_closed() && !self.has(Bug::NoSecondStateCheck) => {
@@ -222,50 +235,67 @@ impl Config {
             At::Cleared if s.queue.is_empty() => s.go_away(t),
             At::Cleared => s.at[t] = At::Granting,
             At::Granting => {
-                s.grant();
+                self.grant(s);
                 s.go_away(t);
             }
             At::Enrolling => {
+                s.ahead[t] = 0;
                 s.queue.push(t);
                 s.locked = !self.has(Bug::NoRecheckUnderLock);
                 s.at[t] = if s.locked { At::Rechecking } else { At::Asleep };
             }
             At::Rechecking => self.recheck(s, t),
-            At::Asleep => {
-                if s.wake[t] == Wake::Permit {
-                    s.permits -= 1;
-                }
-                (s.wake[t], s.at[t]) = (Wake::No, At::Checking);
-            }
+            At::Asleep if s.is_closed() => self.leave(s, t),
+            At::Asleep => self.take(s, t),
             At::Leaving => self.leave(s, t),
         }
     }
 
-    /// The second look, with the lock held: leave the queue if there is reason to, else sleep.
-    fn recheck(&self, s: &mut State, t: usize) {
-        s.locked = false;
-        if (s.is_closed() && !self.has(Bug::NoCloseCheckUnderLock)) || s.free_slot(self.slots).is_some() {
-            s.queue.retain(|waiter| *waiter != t);
-            s.at[t] = At::Checking;
-        } else {
-            s.at[t] = At::Asleep;
+    /// Claims free slots for those in the queue, oldest first. Under the lock.
+    fn grant(&self, s: &mut State) {
+        while let (false, Some(slot)) = (s.queue.is_empty(), s.free_slot(self.slots)) {
+            let at = if self.has(Bug::NewestFirst) { s.queue.len() - 1 } else { 0 };
+            s.jumped |= at > 0;
+            let waiter = s.queue.remove(at);
+            s.forget(waiter);
+            s.mask |= 1 << slot;
+            s.wake[waiter] = Wake::Permit(slot);
+            s.permits += 1;
         }
     }
 
-    /// A passed deadline, under the lock: a permit granted meanwhile goes to the next waiter, or is used or
-    /// void after a last glance: no slot was free then, and whoever frees one grants a new permit.
+    /// The second look, with the lock held: serve the queue, and leave it if there is reason to, else sleep.
+    fn recheck(&self, s: &mut State, t: usize) {
+        s.locked = false;
+        self.grant(s);
+        if s.is_closed() {
+            self.leave(s, t);
+        } else {
+            self.take(s, t);
+        }
+    }
+
+    /// Uses the slot that was granted, or sleeps on. Under the lock.
+    fn take(&self, s: &mut State, t: usize) {
+        s.at[t] = At::Asleep;
+        if let Wake::Permit(slot) = s.wake[t] {
+            s.permits -= 1;
+            (s.wake[t], s.at[t]) = (Wake::No, At::Verifying(slot));
+        }
+    }
+
+    /// A passed deadline or a closed pool, under the lock: a slot granted meanwhile goes to the next waiter.
     fn leave(&self, s: &mut State, t: usize) {
-        let permit = std::mem::replace(&mut s.wake[t], Wake::No) == Wake::Permit && !self.has(Bug::PermitSwallowed);
         s.queue.retain(|waiter| *waiter != t);
-        s.permits -= i8::from(permit);
-        if permit && !self.glances {
-            s.grant();
+        s.forget(t);
+        if let Wake::Permit(slot) = std::mem::replace(&mut s.wake[t], Wake::No)
+            && !self.has(Bug::PermitSwallowed)
+        {
+            s.permits -= 1;
+            s.mask &= !(1 << slot);
+            self.grant(s);
         }
         s.go_away(t);
-        if let (true, Some(slot)) = (self.glances, s.free_slot(self.slots)) {
-            s.mask |= 1 << slot;
-            s.at[t] = At::Verifying(slot);
-        }
     }
 
     /// Where the closer goes next, if it can.
@@ -281,7 +311,10 @@ impl Config {
     fn close(&self, s: &mut State) {
         s.closer = self.closing(s).unwrap_or(s.closer);
         if s.closer == Closer::Waiting {
-            std::mem::take(&mut s.queue).into_iter().for_each(|waiter| s.wake[waiter] = Wake::Closed);
+            std::mem::take(&mut s.queue).into_iter().for_each(|waiter| {
+                s.wake[waiter] = Wake::Closed;
+                s.forget(waiter);
+            });
         }
     }
 }
@@ -299,6 +332,8 @@ impl Model for Config {
             permits: 0,
             at: vec![At::Away; self.threads],
             late: vec![false; self.threads],
+            ahead: vec![0; self.threads],
+            jumped: false,
             rounds: vec![self.rounds; self.threads],
             wake: vec![Wake::No; self.threads],
         }]
@@ -308,9 +343,6 @@ impl Model for Config {
         for thread in 0..self.threads {
             if self.can_go(state, thread) {
                 actions.push(Step::Go(thread));
-            }
-            if self.glances && !state.locked && state.at[thread] == At::Asleep && state.wake[thread] == Wake::No {
-                actions.push(Step::Glance(thread));
             }
             if self.timed && state.at[thread] == At::Asleep {
                 actions.push(Step::Deadline(thread));
@@ -325,7 +357,6 @@ impl Model for Config {
         let mut state = last.clone();
         match step {
             Step::Go(thread) => self.go(&mut state, thread),
-            Step::Glance(thread) => (state.locked, state.at[thread]) = (true, At::Rechecking),
             Step::Deadline(thread) => state.at[thread] = At::Leaving,
             Step::Close => self.close(&mut state),
         }
@@ -341,10 +372,11 @@ impl Model for Config {
                 !(s.is_at_rest() && s.at.contains(&At::Asleep) && s.free_slot(m.slots).is_some())
             }),
             Property::always("permits-conserved", |_, s: &State| {
-                s.permits == s.wake.iter().filter(|wake| **wake == Wake::Permit).count() as i8
+                s.permits == s.wake.iter().filter(|wake| matches!(wake, Wake::Permit(_))).count() as i8
             }),
+            Property::always("oldest-first", |_, s: &State| !s.jumped),
             Property::always("no-deadlock", |m: &Self, s| can_move(m, s) || s.at.iter().all(|at| *at == At::Away)),
-            Property::sometimes("a permit is granted", |_, s: &State| s.wake.contains(&Wake::Permit)),
+            Property::sometimes("a permit is granted", |_, s: &State| s.permits > 0),
         ];
         if self.closes {
             properties.push(Property::always("no-claim-after-close", |m: &Self, s: &State| {
@@ -358,9 +390,9 @@ impl Model for Config {
                 s.is_closed() && s.at.iter().any(|at| matches!(at, At::Clearing(_, true)))
             }));
         }
-        if self.timed && !self.glances {
+        if self.timed {
             properties.push(Property::sometimes("a permit is about to be passed on", |_, s: &State| {
-                let is_late = |(at, wake): (&At, &Wake)| *at == At::Leaving && *wake == Wake::Permit;
+                let is_late = |(at, wake): (&At, &Wake)| *at == At::Leaving && matches!(wake, Wake::Permit(_));
                 s.at.iter().zip(&s.wake).any(is_late) && !s.queue.is_empty()
             }));
         }
@@ -368,8 +400,7 @@ impl Model for Config {
     }
 }
 
-const QUIET: Config =
-    Config { threads: 3, slots: 2, rounds: 2, timed: false, glances: false, closes: false, bug: None };
+const QUIET: Config = Config { threads: 3, slots: 2, rounds: 2, timed: false, closes: false, bug: None };
 const SCARCE: Config = Config { slots: 1, rounds: 1, ..QUIET };
 const TIMED: Config = Config { timed: true, ..SCARCE };
 const CLOSING: Config = Config { closes: true, ..SCARCE };
@@ -379,18 +410,16 @@ protocol!("lease_and_permits");
 
 /// Every configuration, with what must come out.
 pub const CASES: &[Case<Config>] = &[
-    Case::holds("3 threads, 2 slots, 2 rounds", QUIET, 13_641),
-    Case::holds("3 threads, 1 slot, 2 rounds, deadlines", Config { rounds: 2, ..TIMED }, 16_299),
-    Case::holds("4 threads, 1 slot, deadlines", Config { threads: 4, ..TIMED }, 24_877),
-    Case::holds("4 threads, 1 slot, deadlines, glances", Config { threads: 4, glances: true, ..TIMED }, 27_613),
-    Case::holds("3 threads, 1 slot, close", CLOSING, 6_431),
-    Case::holds("4 threads, 2 slots, deadlines, close", FULL, 169_225),
-    Case::holds("4 threads, 2 slots, deadlines, glances, close", Config { glances: true, ..FULL }, 171_961),
+    Case::holds("3 threads, 2 slots, 2 rounds", QUIET, 18_626),
+    Case::holds("3 threads, 1 slot, 2 rounds, deadlines", Config { rounds: 2, ..TIMED }, 20_321),
+    Case::holds("4 threads, 1 slot, deadlines", Config { threads: 4, ..TIMED }, 41_444),
+    Case::holds("3 threads, 1 slot, close", CLOSING, 7_818),
+    Case::holds("4 threads, 2 slots, deadlines, close", FULL, 210_967),
     Case::fails("no re-check under the lock", QUIET.with(Bug::NoRecheckUnderLock), "no-lost-wake-up"),
     Case::fails("no re-check under the lock, for ever", SCARCE.with(Bug::NoRecheckUnderLock), "no-deadlock"),
-    Case::fails("close not seen under the lock", CLOSING.with(Bug::NoCloseCheckUnderLock), "no-deadlock"),
-    Case::fails("permit swallowed, a waiter sleeps on", TIMED.with(Bug::PermitSwallowed), "no-lost-wake-up"),
     Case::fails("permit swallowed, the sum is wrong", TIMED.with(Bug::PermitSwallowed), "permits-conserved"),
+    Case::fails("the newest waiter is served first", SCARCE.with(Bug::NewestFirst), "oldest-first"),
+    Case::fails("no look for waiters", Config { rounds: 2, ..SCARCE }.with(Bug::NoLookForWaiters), "oldest-first"),
     Case::fails("no first state check", CLOSING.with(Bug::NoFirstStateCheck), "late-arrivals-claim-nothing"),
     Case::fails("no second state check", CLOSING.with(Bug::NoSecondStateCheck), "no-claim-after-close"),
     Case::fails("lease returned twice", SCARCE.with(Bug::DoubleReturn), "slot-held-once"),

@@ -83,13 +83,6 @@ fn first_check_of_a_flush_matters_to_late_arrivals_alone() {
 }
 
 #[test]
-fn permit_swallowed_after_a_last_glance_wakes_nobody_less() {
-    let mut model: specs::lease_and_permits::Config = row("4 threads, 1 slot, deadlines, glances");
-    model.bug = Some(specs::lease_and_permits::Bug::PermitSwallowed);
-    assert_eq!(broken_in_all(model), BTreeSet::from(["permits-conserved"]), "only the sum is wrong");
-}
-
-#[test]
 fn another_count_is_a_deviation() {
     let mut case = specs::shutdown_and_flush::CASES[0];
     if let Expected::Holds { states } = &mut case.expected {
