@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use super::tracks::{self, nanos};
 use super::{LimboStay, Span, Trace};
 
-/// The groups of tracks.
-const THREADS: u32 = 1;
-const STREAMS: u32 = 2;
-const MEMORY: u32 = 3;
+/// The groups of tracks. A track with the number of its group would be called a main thread.
+const THREADS: u32 = 1_000_001;
+const STREAMS: u32 = 1_000_002;
+const MEMORY: u32 = 1_000_003;
 
 /// Events, one a line, with commas between.
 struct Events<W> {
@@ -37,6 +37,7 @@ impl<W: io::Write> Events<W> {
         self.put(&json!({"ph": "M", "name": what, "pid": pid, "tid": tid, "args": {"sort_index": index}}))
     }
 
+    /// A viewer shows the name of the counter and that of the figure, together.
     fn counter(&mut self, name: &str, at: u64, bytes: usize) -> io::Result<()> {
         self.put(&json!({"ph": "C", "name": name, "pid": MEMORY, "ts": micros(at), "args": {"bytes": bytes}}))
     }
@@ -118,9 +119,11 @@ impl Trace {
                 "still_there": stay.left_us.is_none(),
             });
             let (begin, end) = lasts(stay, last);
+            // Local: the bars belong to this group.
+            let id = json!({"local": format!("{:#x}", stay.ticket)});
             for (phase, at) in [("b", begin), ("e", end)] {
                 events.put(&json!({
-                    "ph": phase, "id": stay.ticket, "name": "limbo", "cat": "limbo", "pid": MEMORY, "tid": 1, "ts": micros(at), "args": args,
+                    "ph": phase, "id2": id, "name": "limbo", "cat": "limbo", "pid": MEMORY, "tid": 1, "ts": micros(at), "args": args,
                 }))?;
             }
         }
@@ -131,9 +134,9 @@ impl Trace {
     fn put_counters<W: io::Write>(&self, events: &mut Events<W>) -> io::Result<()> {
         for sample in &self.memory {
             let at = nanos(sample.at_us);
-            events.counter("live bytes", at, sample.live_bytes)?;
-            events.counter("cached bytes", at, sample.cached_bytes)?;
-            events.counter("reserved bytes", at, sample.reserved_bytes)?;
+            events.counter("live", at, sample.live_bytes)?;
+            events.counter("cached", at, sample.cached_bytes)?;
+            events.counter("reserved", at, sample.reserved_bytes)?;
         }
         let (last, from) = (self.end(), nanos(self.limbo_from_us));
         let mut changes: Vec<(u64, i64)> = Vec::new();
@@ -146,12 +149,12 @@ impl Trace {
         }
         // Of one moment those that leave come first.
         changes.sort_unstable();
-        events.counter("limbo bytes", from, 0)?;
+        events.counter("limbo", from, 0)?;
         let mut bytes = 0;
         for (at, change) in changes {
             bytes += change;
             if at >= from {
-                events.counter("limbo bytes", at, usize::try_from(bytes).unwrap_or(0))?;
+                events.counter("limbo", at, usize::try_from(bytes).unwrap_or(0))?;
             }
         }
         Ok(())
