@@ -1,4 +1,4 @@
-"""The stress workload on PyTorch's CPU device: SIZE THREADS ITERATIONS SYNC_EVERY INTRA_OP...; prints one JSON object."""
+"""PyTorch's CPU device: SIZE THREADS ITERATIONS SYNC_EVERY INTRA_OP... for the stress, --grid for single operations, --describe; prints one JSON object."""
 
 import json
 import platform
@@ -7,6 +7,12 @@ import threading
 import time
 
 import torch
+
+# The same as in rust_peers/src/grid.rs.
+SIZES = (64, 128, 256, 512, 1024)
+SHAPES = ((64, 64), (256, 256), (1024, 1024), (4096, 1024))
+BATCHES = 5
+BATCH_SECONDS = 0.03
 
 
 def describe():
@@ -52,9 +58,40 @@ def measure(size, threads, iterations, sync_every, intra):
     return threads * iterations / (max(ends) - start)
 
 
+def shortest(once):
+    """Seconds of a call: the shortest of a few batches, as in rust_peers/src/grid.rs."""
+    once()
+    begun = time.perf_counter()
+    once()
+    calls = int(min(max(BATCH_SECONDS / max(time.perf_counter() - begun, 1e-7), 1), 1e5))
+    best = float("inf")
+    for _ in range(BATCHES):
+        begun = time.perf_counter()
+        for _ in range(calls):
+            once()
+        best = min(best, (time.perf_counter() - begun) / calls)
+    return best
+
+
+def grid():
+    torch.set_num_threads(1)
+    torch.set_grad_enabled(False)
+    found = {"matmul": {}, "sum": {}, "mean": {}}
+    for size in SIZES:
+        a, b = torch.randn(size, size), torch.randn(size, size)
+        found["matmul"][size] = shortest(lambda: a @ b)
+    for rows, columns in SHAPES:
+        a = torch.randn(rows, columns)
+        found["sum"][rows * columns] = shortest(lambda: a.sum().item())
+        found["mean"][rows * columns] = shortest(lambda: a.mean().item())
+    return found
+
+
 def main(words):
     if words == ["--describe"]:
         return describe()
+    if words == ["--grid"]:
+        return grid()
     size, threads, iterations, sync_every, *settings = map(int, words)
     return {"iterations_per_second": [measure(size, threads, iterations, sync_every, intra) for intra in settings]}
 
