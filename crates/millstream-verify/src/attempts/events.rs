@@ -7,7 +7,7 @@ use millstream::{Device, Event, EventState, Kernel, RuntimeError, Stream};
 use millstream_sync::Arc;
 use millstream_sync::atomic::{AtomicBool, Ordering};
 
-use super::probes::{Driven, Verdict, What, opened, queued, text, threads, work};
+use super::probes::{Driven, Verdict, What, opened, queued, text, threads, work, zero};
 use super::sheet::{Row, Sheet};
 use super::stage::{LONG, Steps, at_rest, check, filled, fingerprint, spin};
 use crate::plan::{DeviceName, Plan};
@@ -59,6 +59,8 @@ pub static SHEET: Sheet = Sheet {
             runs: 10,
             what: What::Here(ring),
         },
+        Driven { pattern: CELL, name: "recorded again behind a wait", runs: 2, what: What::Here(again) },
+        Driven { pattern: CELL, name: "of a thread that has ended", runs: 5, what: What::Here(of_the_gone) },
         Driven { pattern: CELL, name: "an event that was never recorded", runs: 1, what: What::Here(unrecorded) },
         Driven {
             pattern: POOL,
@@ -218,6 +220,67 @@ fn shared(plan: &Plan, run: u64) -> Verdict {
         d.synchronize().map_err(text)
     })?;
     drop(event);
+    at_rest(&device)
+}
+
+/// A thread records behind long work and ends; its stream goes to others, who work on it. Whoever asks or waits later gets the answer about the record.
+fn of_the_gone(plan: &Plan, run: u64) -> Verdict {
+    let device = opened(&queued(plan), plan.seed ^ run, 2)?;
+    let events: Arc<Vec<Event>> = Arc::new((0..4).map(|at| Event::new(&device, at % 2 == 1)).collect());
+    for at in 0..events.len() {
+        let (d, shared) = (device.clone(), events.clone());
+        let recorder = std::thread::spawn(move || -> Verdict {
+            spin(&d, 2_000).map_err(text)?;
+            shared[at].record().map_err(text)
+        });
+        recorder.join().map_err(|_| "the recorder panicked".to_owned())??;
+    }
+    zero("streams claimed by threads that are gone", device.leases() as u64)?;
+    let (d, shared) = (device.clone(), events.clone());
+    threads(4, move |thread| {
+        let event = &shared[(thread + run as usize) % 4];
+        event.wait().map_err(text)?;
+        let after = Event::new(&d, false);
+        after.record().map_err(text)?;
+        after.synchronize(Some(LONG)).map_err(text)?;
+        // A timing event is done when its own record is, which comes after the work that the stream waited for.
+        event.synchronize(Some(if (thread + run as usize) % 2 == 1 { LONG } else { Duration::ZERO })).map_err(text)?;
+        match event.query().map_err(text)? {
+            EventState::Done => Ok(()),
+            state => Err(format!("a stream went past its wait for a thread that is gone, and the event is {state:?}")),
+        }
+    })?;
+    drop(events);
+    at_rest(&device)
+}
+
+/// The event is recorded again behind long work after a wait for it was enqueued: the wait keeps the record that it took.
+fn again(plan: &Plan, run: u64) -> Verdict {
+    /// Longer than a busy machine keeps this thread from looking.
+    const LATER: u32 = 300_000;
+    let device = opened(&queued(plan), plan.seed ^ run, 3)?;
+    let (first, second) = (device.acquire_stream().map_err(text)?, device.acquire_stream().map_err(text)?);
+    let (event, waited) = (Event::new(&device, run % 2 == 1), Event::new(&device, false));
+    on(&device, &first, || event.record())?;
+    let early = event.stamp().map_err(text)?;
+    on(&device, &second, || {
+        event.wait()?;
+        waited.record()
+    })?;
+    on(&device, &first, || {
+        spin(&device, LATER)?;
+        event.record()
+    })?;
+    if event.stamp().map_err(text)?.seq <= early.seq {
+        return Err("a new record did not replace the one before".to_owned());
+    }
+    waited.synchronize(Some(LONG)).map_err(text)?;
+    // The simulator's device may have done both by now; where time is real the long work is still running.
+    if queued(plan) != DeviceName::Sim && event.query().map_err(text)? != EventState::Pending {
+        return Err("a wait took a record that was made after it".to_owned());
+    }
+    event.synchronize(Some(LONG)).map_err(text)?;
+    drop((first, second, event, waited));
     at_rest(&device)
 }
 
