@@ -85,3 +85,76 @@ fn streams_and_events_are_refused_at_their_limit_and_there_again_after_one_ends(
     sim.destroy_event(event);
     sim.create_event(false).unwrap();
 }
+
+#[test]
+fn a_launch_that_fails_alone_takes_with_it_what_is_ordered_after_it_and_nothing_else() {
+    let sim = sim(Injections { fails_at_launch: Some(2), ..Injections::default() });
+    let segment = sim.allocate_segment(1024).unwrap();
+    let (bad, after, apart) =
+        (sim.create_stream().unwrap(), sim.create_stream().unwrap(), sim.create_stream().unwrap());
+    let word = |place: u64| Operand {
+        ptr: segment.base.offset(256 * place as usize),
+        bytes: 4,
+        access: Access::Write,
+        staging: false,
+    };
+    let fill = |stream, seq, place: u64| {
+        let kernel = Kernel::Fill { elements: 1, dtype: DType::F32, value: (place as f32 + 1.0).into() };
+        sim.launch(stream, &Launch::new(kernel, seq, &[word(place)]))
+    };
+    let mark = |stream, seq| {
+        let event = sim.create_event(false).unwrap();
+        sim.record(stream, event, seq).unwrap();
+        event
+    };
+    fill(bad, 1, 0).unwrap();
+    let before = mark(bad, 1);
+    assert_eq!(sim.synchronize(before, None), Ok(EventStatus::Done));
+    fill(bad, 2, 1).unwrap();
+    let lost = mark(bad, 2);
+    // In the same stream's order, through a wait, and apart from both; some may find that it has failed by now.
+    sim.wait(after, lost).unwrap();
+    let enqueued = fill(after, 1, 2).is_ok();
+    let other = fill(apart, 1, 3).map(|()| mark(apart, 1));
+    assert!(matches!(sim.synchronize(lost, None), Err(Error::Fault { seq: 2, kernel: "fill", .. })));
+    assert_eq!(sim.query(before), Ok(EventStatus::Done));
+    let mut read = [0; 4];
+    sim.read_back(word(0).ptr, &mut read).unwrap();
+    assert_eq!(f32::from_le_bytes(read), 1.0);
+    if enqueued {
+        assert!(sim.synchronize(mark(after, 1), None).is_err());
+        assert_eq!((sim.poisoned_from(after), sim.is_after_failure(after.0, 1)), (Some(1), true));
+    }
+    if let Ok(other) = other {
+        assert_eq!(sim.synchronize(other, None), Ok(EventStatus::Done));
+        assert!(!sim.is_after_failure(apart.0, 1));
+    }
+    assert_eq!((sim.poisoned_from(bad), sim.poisoned_from(apart)), (Some(2), None));
+    assert!(matches!(fill(apart, 9, 3), Err(Error::Fault { .. })));
+    assert_eq!(sim.findings(), []);
+}
+
+#[test]
+fn reading_back_what_the_host_has_not_seen_complete_is_found() {
+    let sim = sim(Injections::default());
+    let segment = sim.allocate_segment(256).unwrap();
+    let stream = sim.create_stream().unwrap();
+    let mut read = [0; 4];
+    sim.read_back(segment.base, &mut read).unwrap();
+    assert_eq!(sim.findings().len(), 1, "nothing was written: {:?}", sim.findings());
+    let out = Operand { ptr: segment.base, bytes: 4, access: Access::Write, staging: false };
+    let kernel = Kernel::Fill { elements: 1, dtype: DType::F32, value: 1.0f32.into() };
+    sim.launch(stream, &Launch::new(kernel, 1, &[out])).unwrap();
+    // It has run, by luck: no mark was seen.
+    let (other, apart) = (sim.create_stream().unwrap(), sim.create_event(false).unwrap());
+    sim.record(other, apart, 1).unwrap();
+    let questions = (0..10_000).take_while(|_| sim.queued() > 0 && sim.query(apart).is_ok()).count();
+    assert!(questions < 10_000);
+    sim.read_back(segment.base, &mut read).unwrap();
+    assert_eq!(sim.races().len(), 1, "{:?}", sim.findings());
+    let event = sim.create_event(false).unwrap();
+    sim.record(stream, event, 1).unwrap();
+    sim.synchronize(event, None).unwrap();
+    sim.read_back(segment.base, &mut read).unwrap();
+    assert_eq!((sim.races().len(), f32::from_le_bytes(read)), (1, 1.0));
+}
