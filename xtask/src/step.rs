@@ -53,16 +53,20 @@ pub struct File {
     pub text: String,
 }
 
-/// All text files that belong to the repository: tracked, or new and not ignored.
+/// All files that belong to the repository: tracked, or new and not ignored. The text of one that is not text is empty.
 pub fn files() -> Result<Vec<File>> {
     let mut git = Command::new("git");
     git.current_dir(root()).args(["ls-files", "--cached", "--others", "--exclude-standard"]);
     let mut files = Vec::new();
     for path in output(&mut git)?.lines() {
-        // Deleted but not yet committed, or not text: nothing to read.
-        if let Ok(text) = std::fs::read_to_string(root().join(path)) {
-            files.push(File { path: path.to_owned(), text });
-        }
+        let text = match std::fs::read_to_string(root().join(path)) {
+            Ok(text) => text,
+            // A picture: pages may link to it, no rule reads it.
+            Err(error) if error.kind() == std::io::ErrorKind::InvalidData => String::new(),
+            // Deleted but not yet committed.
+            Err(_) => continue,
+        };
+        files.push(File { path: path.to_owned(), text });
     }
     Ok(files)
 }
