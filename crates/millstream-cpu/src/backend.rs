@@ -5,14 +5,14 @@
 use std::time::{Duration, Instant};
 
 use millstream_hal::{
-    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Launch, RawEvent, RawGraph, RawSegment, RawStaging,
-    RawStream, Result,
+    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Launch, Mark, RawEvent, RawGraph, RawSegment,
+    RawStaging, RawStream, Result,
 };
 use millstream_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use millstream_sync::{Arc, BoundedQueue, OnceLock, thread};
 
 use crate::Level;
-use crate::event::{Events, Mark};
+use crate::event::Events;
 use crate::fault::FaultCell;
 use crate::host;
 use crate::memory::{self, Memory};

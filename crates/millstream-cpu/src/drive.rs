@@ -18,13 +18,12 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use millstream_hal::{RawEvent, RawStream};
+use millstream_hal::{Mark, RawEvent, RawStream};
 use millstream_sync::Arc;
 use millstream_sync::atomic::{Ordering, fence};
 use millstream_sync::schedule::{self, Point};
 
 use crate::backend::Shared;
-use crate::event::Mark;
 use crate::execute::execute;
 use crate::options::Mode;
 use crate::stream::{Item, Slot};

@@ -9,34 +9,9 @@
 //!
 //! **Locks** none.
 
-use millstream_hal::{Error, RawEvent, Result};
+use millstream_hal::{Error, Mark, RawEvent, Result};
 use millstream_sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use millstream_sync::{BoundedQueue, OnceLock};
-
-/// A position in the stream of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark(u64);
-
-const POSITION_BITS: u32 = 48;
-
-impl Mark {
-    /// Errors: [`Error::Exhausted`] beyond 2^48 items of a slot.
-    pub(crate) fn new(slot: u16, position: u64) -> Result<Self> {
-        if position >= 1 << POSITION_BITS {
-            return Err(Error::Exhausted { what: "positions of a stream", limit: 1 << POSITION_BITS });
-        }
-        // Slot + 1, so that no mark is zero.
-        Ok(Self((u64::from(slot) + 1) << POSITION_BITS | position))
-    }
-
-    pub(crate) fn slot(self) -> usize {
-        (self.0 >> POSITION_BITS) as usize - 1
-    }
-
-    pub(crate) fn position(self) -> u64 {
-        self.0 & ((1 << POSITION_BITS) - 1)
-    }
-}
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -110,17 +85,14 @@ impl Events {
 
     pub(crate) fn record(&self, event: RawEvent, mark: Mark) -> Result<()> {
         // ORDER: Release so that who reads the mark finds its item enqueued; pairs with `mark`.
-        self.cell(event)?.mark.store(mark.0, Ordering::Release);
+        self.cell(event)?.mark.store(mark.word(), Ordering::Release);
         Ok(())
     }
 
     /// The mark of the newest record. Errors: [`Error::NotRecorded`].
     pub(crate) fn mark(&self, event: RawEvent) -> Result<Mark> {
         // ORDER: Acquire; pairs with `record`.
-        match self.cell(event)?.mark.load(Ordering::Acquire) {
-            0 => Err(Error::NotRecorded { event: event.0 }),
-            word => Ok(Mark(word)),
-        }
+        Mark::from_word(self.cell(event)?.mark.load(Ordering::Acquire)).ok_or(Error::NotRecorded { event: event.0 })
     }
 
     /// Called by the driver that reached `mark`.
@@ -128,7 +100,7 @@ impl Events {
         if let Ok(cell) = self.cell(RawEvent(event)) {
             cell.time_ns.store(time_ns, Ordering::Relaxed);
             // ORDER: Release so that the time is visible with its mark; pairs with `time_ns`.
-            cell.timed.store(mark.0, Ordering::Release);
+            cell.timed.store(mark.word(), Ordering::Release);
         }
     }
 
@@ -136,7 +108,7 @@ impl Events {
     pub(crate) fn has_time(&self, event: RawEvent, mark: Mark) -> bool {
         // ORDER: Relaxed for the mark, which only says that nobody waits for this time any more; Acquire for the time, pairs with `set_time`.
         self.cell(event).is_ok_and(|cell| {
-            cell.timed.load(Ordering::Acquire) == mark.0 || cell.mark.load(Ordering::Relaxed) != mark.0
+            cell.timed.load(Ordering::Acquire) == mark.word() || cell.mark.load(Ordering::Relaxed) != mark.word()
         })
     }
 
@@ -149,7 +121,7 @@ impl Events {
             return Err(Error::Unsupported { what: "the time of an event made without timing", backend: "cpu" });
         }
         // ORDER: Acquire; pairs with `set_time`.
-        if cell.timed.load(Ordering::Acquire) != mark.0 {
+        if cell.timed.load(Ordering::Acquire) != mark.word() {
             return Err(Error::NotRecorded { event: event.0 });
         }
         Ok(cell.time_ns.load(Ordering::Relaxed))
@@ -159,14 +131,6 @@ impl Events {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_mark_keeps_slot_and_position_and_has_an_end() {
-        let mark = Mark::new(1023, (1 << 48) - 1).unwrap();
-        assert_eq!((mark.slot(), mark.position()), (1023, (1 << 48) - 1));
-        assert_ne!(Mark::new(0, 0).unwrap().0, 0);
-        assert!(matches!(Mark::new(0, 1 << 48), Err(Error::Exhausted { .. })));
-    }
 
     #[test]
     fn an_event_is_unrecorded_when_made_also_when_it_was_used_before() {

@@ -13,11 +13,9 @@
 //!
 //! **Locks** none. **Checked by** tests/streams.
 
-use millstream_hal::Launch;
+use millstream_hal::{Launch, Mark};
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use millstream_sync::{BoundedQueue, Doorbell, OwnedCell, OwnerWord, thread};
-
-use crate::event::Mark;
 
 /// What a queue holds.
 #[expect(clippy::large_enum_variant, reason = "items lie inline in the queue: enqueueing allocates nothing")]

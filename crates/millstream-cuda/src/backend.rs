@@ -7,13 +7,13 @@
 mod contract;
 mod opening;
 
-use millstream_hal::{DeviceInfo, Error, EventStatus, Fault, FaultScope, RawEvent, RawStream, Result};
+use millstream_hal::{DeviceInfo, Error, EventStatus, Fault, FaultScope, Mark, RawEvent, RawStream, Result};
 use millstream_sync::atomic::{AtomicUsize, Ordering};
 use millstream_sync::{BoundedQueue, OnceLock};
 
 use crate::context::Context;
 use crate::driver::{Answer, Code, Driver};
-use crate::event::{Cell, Events, Mark};
+use crate::event::{Cell, Events};
 use crate::fault::FaultCell;
 use crate::functions::Functions;
 use crate::graph::Graphs;
@@ -35,36 +35,9 @@ pub struct CudaBackend {
     graphs: Graphs,
     fault: FaultCell,
     counters: Counters,
-    launch_blocking: bool,
     /// Last: the drop of what stands above needs it.
     context: Context,
 }
-
-/// Names of kernels by their code: what a fault says of operations whose launch is gone.
-const KERNELS: [&str; 18] = [
-    "fill",
-    "arange",
-    "uniform",
-    "randn",
-    "unary",
-    "binary",
-    "where",
-    "cast",
-    "copy",
-    "matmul",
-    "reduce",
-    "upload",
-    "download",
-    "spin",
-    "poison",
-    "fingerprint",
-    "graph",
-    "several operations",
-];
-const GRAPH: u32 = 16;
-const SEVERAL: u32 = 17;
-/// Streams that a fault names.
-const SUSPECTS_MAX: usize = 8;
 
 impl CudaBackend {
     /// What the backend has done so far.
@@ -149,27 +122,15 @@ impl CudaBackend {
         self.fault.set(|| self.fault_of(seen, when, code)).error()
     }
 
+    /// The stream is that of `seen`, else the first that has work not known to be complete; what else is not, the runtime knows by name.
     fn fault_of(&self, seen: Option<&Slot>, when: &str, code: Code) -> Fault {
-        let mut suspects: Vec<(&Slot, u64, u64, u32)> = Vec::new();
-        for slot in self.slots.iter().filter_map(OnceLock::get) {
-            if let Some((first, last, newest)) = slot.unknown() {
-                suspects.push((slot, first, last, if first == last { newest } else { SEVERAL }));
-            }
-        }
-        let name = |kernel: u32| KERNELS[(kernel as usize).min(KERNELS.len() - 1)];
-        let mut reason = format!("{}, reported when {when}", self.context.driver.describe(code));
-        for (i, (slot, first, last, kernel)) in suspects.iter().take(SUSPECTS_MAX).enumerate() {
-            reason.push_str(if i == 0 { "; not known to be complete: " } else { ", " });
-            reason.push_str(&format!("stream {} operations {first} to {last} ({})", slot.raw().0, name(*kernel)));
-        }
-        if suspects.len() > SUSPECTS_MAX {
-            reason.push_str(&format!(", and {} streams more", suspects.len() - SUSPECTS_MAX));
-        }
-        let own = seen.and_then(|seen| suspects.iter().find(|(slot, ..)| slot.index == seen.index));
-        let (stream, seq, kernel) = match own.or(suspects.first()) {
-            Some((slot, first, _, kernel)) => (slot.raw(), *first, name(*kernel)),
+        let all = || self.slots.iter().filter_map(OnceLock::get).map(|slot| &**slot);
+        let oldest = seen.into_iter().chain(all()).find_map(|slot| Some((slot.raw(), slot.oldest_unknown()?)));
+        let (stream, seq, kernel) = match oldest {
+            Some((stream, seq)) => (stream, seq, "the oldest not known to be complete"),
             None => (seen.map_or(RawStream(0), Slot::raw), 0, "no operation"),
         };
+        let reason = format!("{}, reported when {when}", self.context.driver.describe(code));
         Fault { scope: FaultScope::Device, stream, seq, kernel, reason }
     }
 

@@ -8,36 +8,11 @@
 //!
 //! **Locks** none.
 
-use millstream_hal::{Error, RawEvent, Result};
+use millstream_hal::{Error, Mark, RawEvent, Result};
 use millstream_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use millstream_sync::{BoundedQueue, OnceLock};
 
 use crate::driver::{Driver, Handle};
-
-/// A position in the stream of a slot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark(u64);
-
-const POSITION_BITS: u32 = 48;
-
-impl Mark {
-    /// Errors: [`Error::Exhausted`] beyond 2^48 operations of a slot.
-    pub(crate) fn new(slot: u16, position: u64) -> Result<Self> {
-        if position >= 1 << POSITION_BITS {
-            return Err(Error::Exhausted { what: "positions of a stream", limit: 1 << POSITION_BITS });
-        }
-        // Slot + 1, so that no mark is zero.
-        Ok(Self((u64::from(slot) + 1) << POSITION_BITS | position))
-    }
-
-    pub(crate) fn slot(self) -> usize {
-        (self.0 >> POSITION_BITS) as usize - 1
-    }
-
-    pub(crate) fn position(self) -> u64 {
-        self.0 & ((1 << POSITION_BITS) - 1)
-    }
-}
 
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
@@ -61,17 +36,17 @@ impl Cell {
 
     pub(crate) fn is_done(&self, mark: Mark) -> bool {
         // ORDER: Acquire so that who finds it done sees what its query saw; pairs with `set_done`.
-        self.done.load(Ordering::Acquire) == mark.0
+        self.done.load(Ordering::Acquire) == mark.word()
     }
 
     pub(crate) fn set_done(&self, mark: Mark) {
         // ORDER: Release; pairs with `is_done`.
-        self.done.store(mark.0, Ordering::Release);
+        self.done.store(mark.word(), Ordering::Release);
     }
 
     pub(crate) fn set_mark(&self, mark: Mark) {
         // ORDER: Release so that who reads the mark finds the native event recorded; pairs with `Events::marked`.
-        self.mark.store(mark.0, Ordering::Release);
+        self.mark.store(mark.word(), Ordering::Release);
     }
 }
 
@@ -98,8 +73,13 @@ impl Events {
         }
     }
 
-    /// An event at rest, or with `make` a new one, and whether it is new. Errors: [`Error::Exhausted`], those of `make`.
-    pub(crate) fn create(&self, timing: bool, make: impl FnOnce() -> Result<Handle>) -> Result<(RawEvent, bool)> {
+    /// An event at rest, or with `make` a new one, and whether it is new. One that finds no place goes to `unmake`. Errors: [`Error::Exhausted`], those of `make`.
+    pub(crate) fn create(
+        &self,
+        timing: bool,
+        make: impl FnOnce() -> Result<Handle>,
+        unmake: impl FnOnce(Handle),
+    ) -> Result<(RawEvent, bool)> {
         if let Some(index) = self.free[usize::from(timing)].try_pop() {
             // ORDER: Relaxed; the caller hands the event to other threads in an order of its own.
             self.cell_at(index as usize).mark.store(0, Ordering::Relaxed);
@@ -109,6 +89,7 @@ impl Events {
         let index = self.made.fetch_add(1, Ordering::Relaxed);
         if index >= EVENTS_MAX {
             self.made.fetch_sub(1, Ordering::Relaxed);
+            unmake(native);
             return Err(Error::Exhausted { what: "events", limit: EVENTS_MAX });
         }
         let cell = self.cell_at(index);
@@ -141,10 +122,8 @@ impl Events {
     pub(crate) fn marked(&self, event: RawEvent) -> Result<(&Cell, Mark)> {
         let cell = self.cell(event)?;
         // ORDER: Acquire; pairs with `Cell::set_mark`.
-        match cell.mark.load(Ordering::Acquire) {
-            0 => Err(Error::NotRecorded { event: event.0 }),
-            word => Ok((cell, Mark(word))),
-        }
+        let mark = Mark::from_word(cell.mark.load(Ordering::Acquire)).ok_or(Error::NotRecorded { event: event.0 })?;
+        Ok((cell, mark))
     }
 
     /// Ends all native events. Nobody uses one any more.
@@ -163,22 +142,27 @@ mod tests {
     #[test]
     fn an_event_at_rest_is_used_again_and_is_unrecorded_then() {
         let events = Events::new();
-        let (event, new) = events.create(false, || Ok(7)).unwrap();
+        let (event, new) = events.create(false, || Ok(7), drop).unwrap();
         assert!(new && events.marked(event).is_err());
         let mark = Mark::new(3, 9).unwrap();
         events.cell(event).unwrap().set_mark(mark);
         assert_eq!(events.marked(event).map(|(cell, mark)| (cell.native(), mark)).unwrap(), (7, mark));
         events.destroy(event);
-        let (timing, new) = events.create(true, || Ok(8)).unwrap();
+        let (timing, new) = events.create(true, || Ok(8), drop).unwrap();
         assert!(new && timing != event, "kinds are not mixed");
-        let (again, new) = events.create(false, || panic!("one is at rest")).unwrap();
+        let (again, new) = events.create(false, || panic!("one is at rest"), drop).unwrap();
         assert!(!new && again == event && events.marked(again).is_err());
     }
 
     #[test]
-    fn a_mark_keeps_slot_and_position_and_has_an_end() {
-        let mark = Mark::new(1023, (1 << 48) - 1).unwrap();
-        assert_eq!((mark.slot(), mark.position()), (1023, (1 << 48) - 1));
-        assert!(matches!(Mark::new(0, 1 << 48), Err(Error::Exhausted { .. })));
+    fn a_native_event_that_finds_no_place_is_given_back() {
+        let events = Events::new();
+        for native in 0..EVENTS_MAX {
+            events.create(false, || Ok(native), drop).unwrap();
+        }
+        let mut given_back = None;
+        let refused = events.create(false, || Ok(77), |native| given_back = Some(native));
+        assert!(matches!(refused, Err(Error::Exhausted { what: "events", limit: EVENTS_MAX })));
+        assert_eq!(given_back, Some(77));
     }
 }

@@ -1,7 +1,7 @@
 //! The first failure of the device, kept for ever.
 //!
 //! The driver reports a failure at some later call, and from then on at every call: no value of the device can be had any more. So the fault
-//! is of the whole device. It names each stream that had operations not known to be complete; `launch_blocking` narrows it to one.
+//! is of the whole device, and which operation failed is not known: the runtime lists all that were not complete.
 //!
 //! **Invariants**
 //! * `first-wins`: the fault never changes once it is set.

@@ -13,6 +13,4 @@ pub struct CudaOptions {
     pub memory_bytes: Option<usize>,
     /// Where compiled kernels are kept. `None`: `millstream/cuda` in the user's cache folder, or nowhere if there is none.
     pub cache_folder: Option<PathBuf>,
-    /// Waits for the end of every launch, so that a fault names the kernel that made it. Slow.
-    pub launch_blocking: bool,
 }

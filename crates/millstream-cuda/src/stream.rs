@@ -76,8 +76,6 @@ pub(crate) struct Slot {
     enqueued: AtomicU64,
     /// Newest position that was seen complete.
     done: AtomicU64,
-    /// Kernel of the newest operation.
-    newest: AtomicU32,
     generation: AtomicU32,
     alive: AtomicBool,
 }
@@ -93,7 +91,6 @@ impl Slot {
             base: zero(),
             enqueued: zero(),
             done: zero(),
-            newest: AtomicU32::new(0),
             generation: AtomicU32::new(0),
             alive: AtomicBool::new(false),
         }
@@ -178,10 +175,9 @@ impl Slot {
 
     /// An operation is enqueued. Called by the one thread that enqueues.
     #[inline]
-    pub(crate) fn note_enqueued(&self, position: u64, kernel: u32) {
+    pub(crate) fn note_enqueued(&self, position: u64) {
         // ORDER: Relaxed; read for the report of a fault and by `open`, which the runtime orders after.
         self.enqueued.store(position, Ordering::Relaxed);
-        self.newest.store(kernel, Ordering::Relaxed);
     }
 
     /// A mark is enqueued at `position`, which may lie beyond the newest operation.
@@ -200,12 +196,11 @@ impl Slot {
         self.done.load(Ordering::Relaxed)
     }
 
-    /// Sequence numbers that are not known to be complete, first and last, and the kernel of the last.
-    pub(crate) fn unknown(&self) -> Option<(u64, u64, u32)> {
+    /// The first sequence number that is not known to be complete, if there is one.
+    pub(crate) fn oldest_unknown(&self) -> Option<u64> {
         let (done, enqueued) = (self.done(), self.enqueued.load(Ordering::Relaxed));
         // ORDER: Relaxed; a report.
         let alive = self.alive.load(Ordering::Relaxed);
-        (alive && enqueued > done)
-            .then(|| (self.seq_of(done + 1), self.seq_of(enqueued), self.newest.load(Ordering::Relaxed)))
+        (alive && enqueued > done).then(|| self.seq_of(done + 1))
     }
 }

@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use millstream_hal::{
-    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Kernel, Launch, Layout, RawEvent, RawGraph, RawSegment,
-    RawStaging, RawStream, Result,
+    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Kernel, Launch, Layout, Mark, RawEvent, RawGraph,
+    RawSegment, RawStaging, RawStream, Result,
 };
 
-use super::{CudaBackend, GRAPH};
+use super::CudaBackend;
 use crate::driver::Code;
-use crate::event::Mark;
 use crate::launch::{self, To};
 use crate::stream::Scratch;
 use crate::{memory, poll};
@@ -79,11 +78,7 @@ impl Backend for CudaBackend {
                 multiprocessors: self.multiprocessors,
             };
             launch::enqueue(&to, launch)?;
-            slot.note_enqueued(position, code_of(&launch.kernel));
-            if self.launch_blocking {
-                driver.synchronize_stream(slot.native())?;
-                slot.note_done(position);
-            }
+            slot.note_enqueued(position);
             Ok(())
         });
         answer.map_err(|code| self.failed(Some(slot), "an operation was enqueued", code))
@@ -121,9 +116,14 @@ impl Backend for CudaBackend {
         self.fault.check()?;
         let make = || {
             let answer = self.context.bound().and_then(|driver| driver.create_event(timing));
-            answer.map_err(|code| self.failed(None, "an event was made", code))
+            answer.map_err(|code| match code {
+                // The driver does not say how much it asked for.
+                Code::OUT_OF_MEMORY => Error::OutOfMemory { requested: 0, available: 0 },
+                code => self.failed(None, "an event was made", code),
+            })
         };
-        let (event, new) = self.events.create(timing, make)?;
+        let unmake = |native| self.quietly("an event was ended", |driver| driver.destroy_event(native));
+        let (event, new) = self.events.create(timing, make, unmake)?;
         if new {
             self.counters.events_made.hit()
         } else {
@@ -192,7 +192,7 @@ impl Backend for CudaBackend {
         let executable = self.graphs.executable(graph);
         let answer = self.context.bound().and_then(|driver| driver.launch_graph(executable, slot.native()));
         answer.map_err(|code| self.failed(Some(slot), "a graph was enqueued", code))?;
-        slot.note_enqueued(slot.position_of(seq), GRAPH);
+        slot.note_enqueued(slot.position_of(seq));
         Ok(())
     }
 
@@ -202,28 +202,6 @@ impl Backend for CudaBackend {
             driver.destroy_executable(executable)?;
             driver.free(scratch.0)
         });
-    }
-}
-
-/// The place of a kernel's name in `KERNELS`.
-fn code_of(kernel: &Kernel) -> u32 {
-    match kernel {
-        Kernel::Fill { .. } => 0,
-        Kernel::Arange { .. } => 1,
-        Kernel::Uniform { .. } => 2,
-        Kernel::Randn { .. } => 3,
-        Kernel::Unary { .. } => 4,
-        Kernel::Binary { .. } => 5,
-        Kernel::Where { .. } => 6,
-        Kernel::Cast { .. } => 7,
-        Kernel::Copy { .. } => 8,
-        Kernel::Matmul { .. } => 9,
-        Kernel::Reduce { .. } => 10,
-        Kernel::Upload { .. } => 11,
-        Kernel::Download { .. } => 12,
-        Kernel::Spin { .. } => 13,
-        Kernel::Poison { .. } => 14,
-        Kernel::Fingerprint { .. } => 15,
     }
 }
 

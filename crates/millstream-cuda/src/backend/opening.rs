@@ -83,7 +83,6 @@ impl CudaBackend {
             graphs: Graphs::new(),
             fault: FaultCell::default(),
             counters,
-            launch_blocking: options.launch_blocking,
             context,
         })
     }
