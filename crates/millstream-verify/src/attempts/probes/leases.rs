@@ -69,6 +69,7 @@ pub(super) fn waiting(plan: &Plan, _run: u64) -> Verdict {
     })
     .map_err(text)?;
     let references = references(plan, 12)?;
+    (0..10).try_for_each(|_| nobody_comes_after(&device, &references))?;
     let d = device.clone();
     threads(12, move |i| {
         (0..20).try_for_each(|_| {
@@ -80,6 +81,21 @@ pub(super) fn waiting(plan: &Plan, _run: u64) -> Verdict {
     zero("threads still waiting for a stream", u64::from(device.stream_waiters()))?;
     zero("streams claimed after all threads ended", device.leases() as u64)?;
     zero("leases given back twice", device.evidence().count(Step::DoubleReturn))
+}
+
+/// All streams are held, six threads sleep, and then the streams come back while nobody else asks for one: a thread that comes would look for those that sleep.
+fn nobody_comes_after(device: &Device, references: &Arc<Vec<u32>>) -> Verdict {
+    const SLEEPERS: usize = 6;
+    let held = [device.acquire_stream().map_err(text)?, device.acquire_stream().map_err(text)?];
+    let sleepers: Vec<_> = (0..SLEEPERS)
+        .map(|i| {
+            let (device, references) = (device.clone(), references.clone());
+            std::thread::spawn(move || same(&device, &references, i))
+        })
+        .collect();
+    until(|| device.stream_waiters() as usize == SLEEPERS)?;
+    drop(held);
+    sleepers.into_iter().try_for_each(|s| s.join().map_err(|_| "a sleeper panicked".to_owned())?)
 }
 
 /// One stream, an impatient waiter and a patient one behind it. The holder lets go about when the first one's time is up: if the permit goes down with the first one,
