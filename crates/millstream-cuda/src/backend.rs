@@ -9,14 +9,13 @@ mod opening;
 
 use millstream_hal::{DeviceInfo, Error, EventStatus, Fault, FaultScope, Mark, RawEvent, RawStream, Result};
 use millstream_sync::atomic::{AtomicUsize, Ordering};
-use millstream_sync::{BoundedQueue, OnceLock};
+use millstream_sync::{Arc, BoundedQueue, OnceLock};
 
-use crate::context::Context;
 use crate::driver::{Answer, Code, Driver};
 use crate::event::{Cell, Events};
 use crate::fault::FaultCell;
-use crate::functions::Functions;
 use crate::graph::Graphs;
+use crate::loaded::{self, Loaded};
 use crate::memory::Memory;
 use crate::statistics::{Counters, Statistics};
 use crate::stream::{STREAMS_MAX, Scratch, Slot};
@@ -25,8 +24,6 @@ use crate::stream::{STREAMS_MAX, Scratch, Slot};
 #[derive(Debug)]
 pub struct CudaBackend {
     info: DeviceInfo,
-    functions: Functions,
-    multiprocessors: u32,
     memory: Memory,
     slots: Box<[OnceLock<Box<Slot>>]>,
     free: BoundedQueue<u16>,
@@ -35,8 +32,7 @@ pub struct CudaBackend {
     graphs: Graphs,
     fault: FaultCell,
     counters: Counters,
-    /// Last: the drop of what stands above needs it.
-    context: Context,
+    loaded: Arc<Loaded>,
 }
 
 impl CudaBackend {
@@ -49,7 +45,13 @@ impl CudaBackend {
     /// Where the driver was found.
     #[must_use]
     pub fn driver_path(&self) -> &std::path::Path {
-        self.context.driver.path()
+        self.loaded.context.driver.path()
+    }
+
+    /// The driver, with the device's context current on the calling thread.
+    #[inline]
+    fn driver(&self) -> Answer<&Driver> {
+        self.loaded.context.bound()
     }
 
     /// The slot of a living stream. Panics for any other: the runtime's mistake.
@@ -76,7 +78,7 @@ impl CudaBackend {
     }
 
     fn open_slot(&self, slot: &Slot) -> Answer {
-        let driver = self.context.bound()?;
+        let driver = self.driver()?;
         let native = driver.create_stream()?;
         let scratch = slot.own_scratch().map_or_else(|| Scratch::take(driver, native), Ok);
         match scratch {
@@ -101,7 +103,7 @@ impl CudaBackend {
         }
         self.fault.check()?;
         let slot = self.slots[mark.slot()].get().map(|slot| &**slot);
-        let answer = self.context.bound().and_then(|driver| driver.query_event(cell.native()));
+        let answer = self.driver().and_then(|driver| driver.query_event(cell.native()));
         let done = answer.map_err(|code| self.failed(slot, "an event was asked for", code))?;
         if done {
             cell.set_done(mark);
@@ -119,7 +121,9 @@ impl CudaBackend {
     /// Keeps the first failure, and gives it as an error. `seen` is the stream of the call that reported it.
     #[cold]
     fn failed(&self, seen: Option<&Slot>, when: &str, code: Code) -> Error {
-        self.fault.set(|| self.fault_of(seen, when, code)).error()
+        let error = self.fault.set(|| self.fault_of(seen, when, code)).error();
+        loaded::forget(&self.loaded);
+        error
     }
 
     /// The stream is that of `seen`, else the first that has work not known to be complete; what else is not, the runtime knows by name.
@@ -130,13 +134,13 @@ impl CudaBackend {
             Some((stream, seq)) => (stream, seq, "the oldest not known to be complete"),
             None => (seen.map_or(RawStream(0), Slot::raw), 0, "no operation"),
         };
-        let reason = format!("{}, reported when {when}", self.context.driver.describe(code));
+        let reason = format!("{}, reported when {when}", self.loaded.context.driver.describe(code));
         Fault { scope: FaultScope::Device, stream, seq, kernel, reason }
     }
 
     /// The driver for a call whose failure is not this caller's to report: it is kept, and the next enqueue says it.
     fn quietly(&self, when: &'static str, call: impl FnOnce(&Driver) -> Answer) {
-        if let Err(code) = self.context.bound().and_then(call) {
+        if let Err(code) = self.driver().and_then(call) {
             self.failed(None, when, code);
         }
     }
@@ -145,7 +149,7 @@ impl CudaBackend {
 impl Drop for CudaBackend {
     fn drop(&mut self) {
         // Streams were destroyed before, so nothing waits here for work.
-        let Ok(driver) = self.context.bound() else { return };
+        let Ok(driver) = self.driver() else { return };
         for slot in self.slots.iter().filter_map(OnceLock::get) {
             if let Some(native) = slot.close() {
                 let _ = driver.destroy_stream(native);
@@ -155,6 +159,5 @@ impl Drop for CudaBackend {
             }
         }
         self.events.end(driver);
-        self.functions.end(driver);
     }
 }

@@ -1,6 +1,6 @@
 //! The device's primary context, bound to a thread at its first call.
 //!
-//! The primary context is the one that other users of CUDA in the process share. A thread remembers for which backend it was bound last, so that
+//! The primary context is the one that other users of CUDA in the process share. A thread remembers for which context it was bound last, so that
 //! the usual call costs a load and no driver call. Who makes another context current on a thread of theirs and uses this device there must put it back.
 
 use std::cell::Cell;

@@ -18,6 +18,7 @@ mod functions;
 mod graph;
 mod launch;
 mod library;
+mod loaded;
 mod memory;
 mod nvrtc;
 mod options;

@@ -21,7 +21,7 @@ impl Backend for CudaBackend {
     fn allocate_segment(&self, bytes: usize) -> Result<RawSegment> {
         self.fault.check()?;
         let failed = |code| self.failed(None, "memory was taken", code);
-        let driver = self.context.bound().map_err(failed)?;
+        let driver = self.driver().map_err(failed)?;
         let (address, bytes) = memory::settled(self.memory.take(driver, bytes), failed)?;
         Ok(RawSegment { base: DevicePtr(address), bytes })
     }
@@ -33,7 +33,7 @@ impl Backend for CudaBackend {
     fn allocate_staging(&self, bytes: usize) -> Result<RawStaging> {
         self.fault.check()?;
         let failed = |code| self.failed(None, "pinned memory was taken", code);
-        let driver = self.context.bound().map_err(failed)?;
+        let driver = self.driver().map_err(failed)?;
         let (host, bytes) = memory::settled(memory::take_pinned(driver, bytes), failed)?;
         Ok(RawStaging { host, bytes })
     }
@@ -69,13 +69,13 @@ impl Backend for CudaBackend {
         check(launch);
         let slot = self.stream(stream);
         let position = slot.position_of(launch.seq);
-        let answer = self.context.bound().and_then(|driver| {
+        let answer = self.driver().and_then(|driver| {
             let to = To {
                 driver,
-                functions: &self.functions,
+                functions: &self.loaded.functions,
                 stream: slot.native(),
                 scratch: slot.scratch(),
-                multiprocessors: self.multiprocessors,
+                multiprocessors: self.loaded.multiprocessors,
             };
             launch::enqueue(&to, launch)?;
             slot.note_enqueued(position);
@@ -89,7 +89,7 @@ impl Backend for CudaBackend {
         let slot = self.stream(stream);
         let mark = Mark::new(slot.index, slot.position_of(seq))?;
         let cell = self.events.cell(event)?;
-        let answer = self.context.bound().and_then(|driver| driver.record_event(cell.native(), slot.native()));
+        let answer = self.driver().and_then(|driver| driver.record_event(cell.native(), slot.native()));
         answer.map_err(|code| self.failed(Some(slot), "an event was recorded", code))?;
         slot.note_marked(mark.position());
         cell.set_mark(mark);
@@ -106,7 +106,7 @@ impl Backend for CudaBackend {
             return Ok(());
         }
         self.counters.waits_enqueued.hit();
-        let answer = self.context.bound().and_then(|driver| driver.wait_event(slot.native(), cell.native()));
+        let answer = self.driver().and_then(|driver| driver.wait_event(slot.native(), cell.native()));
         answer.map_err(|code| self.failed(Some(slot), "a wait was enqueued", code))
     }
 
@@ -115,7 +115,7 @@ impl Backend for CudaBackend {
     fn create_event(&self, timing: bool) -> Result<RawEvent> {
         self.fault.check()?;
         let make = || {
-            let answer = self.context.bound().and_then(|driver| driver.create_event(timing));
+            let answer = self.driver().and_then(|driver| driver.create_event(timing));
             answer.map_err(|code| match code {
                 // The driver does not say how much it asked for.
                 Code::OUT_OF_MEMORY => Error::OutOfMemory { requested: 0, available: 0 },
@@ -149,7 +149,7 @@ impl Backend for CudaBackend {
         if !(first.is_timing() && last.is_timing()) {
             return Err(Error::Unsupported { what: "the time of an event made without timing", backend: "cuda" });
         }
-        match self.context.bound().and_then(|driver| driver.elapsed_ms(first.native(), last.native())) {
+        match self.driver().and_then(|driver| driver.elapsed_ms(first.native(), last.native())) {
             Ok(milliseconds) => Ok((f64::from(milliseconds.max(0.0)) * 1e6) as u64),
             Err(Code::NOT_READY) => Err(Error::NotRecorded { event: end.0 }),
             Err(code) => Err(self.failed(None, "a time was asked for", code)),
@@ -163,7 +163,7 @@ impl Backend for CudaBackend {
     fn begin_capture(&self, stream: RawStream) -> Result<()> {
         self.fault.check()?;
         let slot = self.stream(stream);
-        let answer = self.context.bound().and_then(|driver| {
+        let answer = self.driver().and_then(|driver| {
             let scratch = Scratch::take(driver, slot.native())?;
             driver.synchronize_stream(slot.native())?;
             slot.use_scratch(Some(scratch));
@@ -176,7 +176,7 @@ impl Backend for CudaBackend {
         let slot = self.stream(stream);
         let scratch = slot.scratch();
         slot.use_scratch(None);
-        let answer = self.context.bound().and_then(|driver| {
+        let answer = self.driver().and_then(|driver| {
             let graph = driver.end_capture(slot.native())?;
             let executable = driver.instantiate(graph);
             driver.destroy_graph(graph)?;
@@ -190,7 +190,7 @@ impl Backend for CudaBackend {
         self.fault.check()?;
         let slot = self.stream(stream);
         let executable = self.graphs.executable(graph);
-        let answer = self.context.bound().and_then(|driver| driver.launch_graph(executable, slot.native()));
+        let answer = self.driver().and_then(|driver| driver.launch_graph(executable, slot.native()));
         answer.map_err(|code| self.failed(Some(slot), "a graph was enqueued", code))?;
         slot.note_enqueued(slot.position_of(seq));
         Ok(())

@@ -5,7 +5,7 @@ use millstream_sync::atomic::AtomicUsize;
 use millstream_sync::{Arc, BoundedQueue, OnceLock};
 
 use super::CudaBackend;
-use crate::compile::{self, Kernels};
+use crate::compile;
 use crate::context::Context;
 use crate::driver::{Attribute, Code, Driver, VERSION_MIN};
 use crate::error::{OpenError, Result};
@@ -13,6 +13,7 @@ use crate::event::Events;
 use crate::fault::FaultCell;
 use crate::functions::Functions;
 use crate::graph::Graphs;
+use crate::loaded::{self, Loaded};
 use crate::memory::Memory;
 use crate::options::CudaOptions;
 use crate::statistics::Counters;
@@ -26,15 +27,13 @@ const STREAMS: usize = 32;
 const NO_DEVICE: Code = Code(100);
 
 impl CudaBackend {
-    /// Opens a device: finds the driver, takes the primary context, compiles the kernels or takes them from the cache, and loads them. The first opening on a machine takes
-    /// some seconds. Errors: see [`OpenError`].
+    /// Opens a device. The first opening in a process finds the driver, takes the primary context, compiles the kernels or takes them from the cache, and loads them; on a machine
+    /// without the cache that takes some seconds. Context and kernels stay until the process ends, so that later openings of the same device cost a few driver calls.
+    /// Errors: see [`OpenError`].
     pub fn open(options: &CudaOptions) -> Result<Self> {
         let driver = Arc::new(Driver::load(&options.library_folders)?);
         environment::prepare();
-        let told = |doing: &'static str| {
-            let driver = Arc::clone(&driver);
-            move |code: Code| OpenError::Driver { doing, reason: driver.describe(code) }
-        };
+        let told = |doing| told(&driver, doing);
         let version = driver.version().map_err(told("asking the driver's version"))?;
         if version < VERSION_MIN {
             let name = |version: i32| format!("{}.{}", version / 1000, version % 1000 / 10);
@@ -50,31 +49,30 @@ impl CudaBackend {
             return Err(OpenError::NoSuchDevice { index: options.index, count });
         }
         let device = driver.device(options.index).map_err(told("naming the device"))?;
-        let attribute =
-            |which| driver.attribute(device, which).map(|v| v.max(0) as u32).map_err(told("asking the device"));
-        let arch = attribute(Attribute::ComputeMajor)? * 10 + attribute(Attribute::ComputeMinor)?;
-        let multiprocessors = attribute(Attribute::Multiprocessors)?.max(1);
-        let model = driver.device_name(device).map_err(told("naming the device"))?;
-        let context = Context::retain(Arc::clone(&driver), device).map_err(told("taking the device's context"))?;
-        context.bound().map_err(told("binding the device's context"))?;
-        let kernels = kernels(options, arch, version)?;
-        let functions = Functions::load(&driver, &kernels.images).map_err(told("loading the kernels"))?;
-        let (free, _) = driver.memory().map_err(told("asking for free memory"))?;
+        let key = (driver.path().to_path_buf(), options.index);
+        let (loaded, compiled) = match loaded::find(&key) {
+            Some(loaded) => (loaded, 0),
+            None => {
+                let (fresh, compiled) = load(&driver, device, options, version)?;
+                (loaded::keep(&key, Arc::new(fresh)), compiled)
+            }
+        };
+        // A context that another user of the process has ended says so here.
+        let asked = loaded.context.bound().and_then(Driver::memory).inspect_err(|_| loaded::forget(&loaded));
+        let (free, _) = asked.map_err(told("asking for free memory"))?;
         let memory = Memory::new(options.memory_bytes.unwrap_or(free));
         let counters = Counters::default();
-        counters.files_compiled.add(kernels.compiled as u64);
+        counters.files_compiled.add(compiled as u64);
         Ok(Self {
             info: DeviceInfo {
                 name: format!("cuda:{}", options.index),
-                model,
-                numeric_class: format!("cuda {} nvrtc {} kernels {}", kernels.target, kernels.nvrtc, kernels.source),
+                model: loaded.model.clone(),
+                numeric_class: loaded.numeric_class.clone(),
                 memory_bytes: memory.limit(),
                 streams: STREAMS,
                 asynchronous: true,
                 host_addressable: false,
             },
-            functions,
-            multiprocessors,
             memory,
             slots: (0..STREAMS_MAX).map(|_| OnceLock::new()).collect(),
             free: BoundedQueue::with_capacity(STREAMS_MAX),
@@ -83,12 +81,31 @@ impl CudaBackend {
             graphs: Graphs::new(),
             fault: FaultCell::default(),
             counters,
-            context,
+            loaded,
         })
     }
 }
 
-fn kernels(options: &CudaOptions, arch: u32, version: i32) -> Result<Kernels> {
+fn told(driver: &Arc<Driver>, doing: &'static str) -> impl FnOnce(Code) -> OpenError + use<> {
+    let driver = Arc::clone(driver);
+    move |code| OpenError::Driver { doing, reason: driver.describe(code) }
+}
+
+/// Takes the context and loads the kernels into it; also how many files were compiled for that.
+fn load(driver: &Arc<Driver>, device: i32, options: &CudaOptions, version: i32) -> Result<(Loaded, usize)> {
+    let attribute = |which| -> Result<u32> {
+        let value = driver.attribute(device, which).map_err(told(driver, "asking the device"))?;
+        Ok(value.max(0) as u32)
+    };
+    let arch = attribute(Attribute::ComputeMajor)? * 10 + attribute(Attribute::ComputeMinor)?;
+    let multiprocessors = attribute(Attribute::Multiprocessors)?.max(1);
+    let model = driver.device_name(device).map_err(told(driver, "naming the device"))?;
+    let context = Context::retain(Arc::clone(driver), device).map_err(told(driver, "taking the device's context"))?;
+    context.bound().map_err(told(driver, "binding the device's context"))?;
     let folder = cache::folder(options.cache_folder.as_deref());
-    compile::compile_all(arch, &options.library_folders, folder.as_deref(), &format!("driver {version}"))
+    let by = format!("driver {version}");
+    let kernels = compile::compile_all(arch, &options.library_folders, folder.as_deref(), &by)?;
+    let functions = Functions::load(driver, &kernels.images).map_err(told(driver, "loading the kernels"))?;
+    let numeric_class = format!("cuda {} nvrtc {} kernels {}", kernels.target, kernels.nvrtc, kernels.source);
+    Ok((Loaded { functions, multiprocessors, model, numeric_class, context }, kernels.compiled))
 }

@@ -3,7 +3,7 @@
 use millstream_cuda::{CudaBackend, CudaOptions, OpenError};
 use millstream_hal::Backend;
 
-use super::rig::{Living, Machine, built};
+use super::rig::{Living, Machine, built, spin};
 
 #[test]
 fn a_driver_that_lacks_a_function_is_refused_with_its_name() {
@@ -46,13 +46,48 @@ fn kernels_are_compiled_once_and_again_when_an_entry_is_damaged() {
     let machine = Machine::new();
     let files = machine.open().unwrap().statistics().files_compiled;
     assert!(files > 1);
-    assert_eq!(machine.open().unwrap().statistics().files_compiled, 0, "all come from the cache");
+    assert_eq!(machine.again().open().unwrap().statistics().files_compiled, 0, "all come from the cache");
     let entry = std::fs::read_dir(machine.options().cache_folder.unwrap()).unwrap().next().unwrap().unwrap();
     let mut bytes = std::fs::read(entry.path()).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     std::fs::write(entry.path(), bytes).unwrap();
-    assert_eq!(machine.open().unwrap().statistics().files_compiled, 1, "the damaged one is made again");
-    assert_eq!(machine.open().unwrap().statistics().files_compiled, 0);
+    let mended = machine.again();
+    assert_eq!(mended.open().unwrap().statistics().files_compiled, 1, "the damaged one is made again");
+    assert_eq!(mended.again().open().unwrap().statistics().files_compiled, 0);
+}
+
+#[test]
+fn a_later_opening_takes_the_context_and_the_kernels_that_are_there() {
+    let machine = Machine::new();
+    drop(machine.open().unwrap());
+    let dear = ["cuDevicePrimaryCtxRetain", "cuModuleLoadData", "cuModuleGetFunction", "nvrtcCreateProgram"];
+    let before = dear.map(|name| machine.count(name));
+    let (first, second) = (machine.open().unwrap(), machine.open().unwrap());
+    assert_eq!(dear.map(|name| machine.count(name)), before);
+    assert_eq!((machine.count("cuCtxSetCurrent"), machine.living(Living::Contexts)), (1, 1));
+    drop((first, second));
+    assert_eq!(machine.living(Living::Contexts), 1, "a context is kept until the process ends");
+}
+
+#[test]
+fn a_context_that_failed_is_not_kept() {
+    let machine = Machine::new();
+    let device = machine.open().unwrap();
+    let stream = device.create_stream().unwrap();
+    machine.fail("cuLaunchKernel", 700);
+    assert!(device.launch(stream, &spin(1)).is_err());
+    let fresh = machine.open().unwrap();
+    assert_eq!((fresh.fault(), machine.living(Living::Contexts)), (None, 2));
+    let stream = fresh.create_stream().unwrap();
+    fresh.launch(stream, &spin(1)).unwrap();
+    fresh.destroy_stream(stream);
+    drop(device);
+    assert_eq!(machine.living(Living::Contexts), 1, "it ends with its last device");
+    machine.fail("cuMemGetInfo_v2", 709);
+    assert!(machine.open().unwrap_err().to_string().contains("709"), "one that another user has ended");
+    drop(machine.open().unwrap());
+    drop(fresh);
+    assert_eq!((machine.living(Living::Contexts), machine.living(Living::Mistakes)), (1, 0));
 }
 
 #[test]
@@ -66,6 +101,6 @@ fn what_was_opened_is_given_back() {
     events.into_iter().for_each(|event| device.destroy_event(event));
     device.destroy_stream(stream);
     drop(device);
-    let living = [Living::Streams, Living::Events, Living::Memory, Living::Contexts, Living::Others, Living::Mistakes];
-    assert_eq!(living.map(|what| machine.living(what)), [0; 6]);
+    let living = [Living::Streams, Living::Events, Living::Memory, Living::Mistakes];
+    assert_eq!(living.map(|what| machine.living(what)), [0; 4]);
 }
