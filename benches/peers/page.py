@@ -83,7 +83,7 @@ def how(facts):
 - candle and burn are release builds with `-C target-cpu=native`. `millstream stress` is the plain release build, which chooses its instructions when it runs; in the grids Millstream is
   linked into the same programme as candle and burn.
 - Allocators: the system's (glibc) for candle and burn; PyTorch has its own wrapper over the same; Millstream its stream-ordered caching allocator.
-- Threads: the operating system's, all ready before the clock starts; each thread of a peer has done one product before it, ours have not. In each cell of the stress a peer is measured with one and with two threads inside an operation
+- Threads: the operating system's, all ready before the clock starts; each thread has done one iteration before it (a peer's, one product). In each cell of the stress a peer is measured with one and with two threads inside an operation
   (`torch.set_num_threads`, `RAYON_NUM_THREADS`), and the better median counts. Millstream has no such setting: an operation is shared when a processor is idle. In the grids everybody has one thread.
 - All programmes run in turns within each round. The generators differ: Philox here, Mersenne Twister in PyTorch, those of the crate rand in candle and burn; burn's Flex draws under one lock of the process."""
 

@@ -10,8 +10,8 @@ HERE = pathlib.Path(__file__).parent
 SYNC_EVERY = 50
 INTRA = (1, 2)
 PEERS = ("PyTorch", "candle", "burn")
-# Iterations of all threads together in one run, by size: about a second of the slower programmes.
-TOTAL = {64: 6_000, 256: 400, 1024: 60}
+# Iterations of all threads together in one run, by size: one to five seconds of the slower programmes.
+TOTAL = {64: 20_000, 256: 1_000, 1024: 200}
 
 
 def output(command, **settings):
@@ -48,7 +48,7 @@ class Programs:
         words = list(map(str, plan))
         ours = output([
             self.options.binary, "stress", "--json", "--no-compare", "--duration", "0s", "--sync-every", words[3],
-            "--size", words[0], "--threads", words[1], "--iterations", words[2],
+            "--warm-up", "1", "--size", words[0], "--threads", words[1], "--iterations", words[2],
         ])
         if ours["errors"]:
             sys.exit(f"millstream reported {ours['errors']} errors")

@@ -131,6 +131,9 @@ pub struct Verify {
 pub struct Stress {
     #[command(flatten)]
     pub workload: Workload,
+    /// Iterations of each thread before the clock of a block starts, 0..=10000000
+    #[arg(long, value_name = "I", default_value = "0", value_parser = value_parser!(u64).range(..=10_000_000))]
+    pub warm_up: u64,
     /// Timing only: leave out the comparison with the sequential run
     #[arg(long)]
     pub no_compare: bool,

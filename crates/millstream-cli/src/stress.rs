@@ -41,7 +41,7 @@ struct Figures<'a> {
 pub fn run(arguments: &args::Stress) -> Ended {
     progress::listen();
     let seed = arguments.workload.seed.unwrap_or_else(|| subject::embedded().default_seed(0));
-    let plan = Plan { compare: !arguments.no_compare, ..arguments.workload.plan(seed) };
+    let plan = Plan { compare: !arguments.no_compare, warm_up: arguments.warm_up, ..arguments.workload.plan(seed) };
     round::look_at_device(&plan)?;
     let device = open::open(&plan.device, plan.seed, |_| {}).map_err(Error::from)?;
     let teller = Teller::new();

@@ -61,6 +61,8 @@ pub struct Plan {
     pub size: usize,
     /// Blocks with fresh seeds follow each other until this has passed; zero: one block.
     pub duration: Duration,
+    /// Iterations of each thread before the clock of a block starts; their values are dropped.
+    pub warm_up: u64,
     /// Seed of every random choice.
     pub seed: u64,
     /// Whether every value is compared with the sequential run.
@@ -78,6 +80,7 @@ impl Plan {
             sync_every: 50,
             size: 256,
             duration: Duration::from_secs(5),
+            warm_up: 0,
             seed,
             compare: true,
         }

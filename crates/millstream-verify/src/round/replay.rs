@@ -86,6 +86,7 @@ fn plan_of(old: &Round) -> Result<Plan> {
         sync_every: within("sync_every", config.sync_every, 10_000_000)?,
         size: within("size", config.size, 8192)? as usize,
         duration,
+        warm_up: 0,
         seed: old.seed,
         compare: true,
     })

@@ -64,12 +64,14 @@ pub(super) fn run_parallel(
         .map(|thread| {
             let (device, plan, meeting, exchange) = (device.clone(), plan.clone(), meeting.clone(), exchange.clone());
             let body = move || {
+                let warmed = warm_up(&device, &plan);
                 meeting.arrived.fetch_add(1, Ordering::Relaxed);
                 meeting.started.ring();
                 let all = plan.threads as u32;
                 meeting.started.wait_until(None, || meeting.arrived.load(Ordering::Relaxed) > all);
                 let mut worked = Worked::default();
-                let result = work(&device, &plan, variant, number, thread, &mut worked, Some((&*meeting, &*exchange)));
+                let together = Some((&*meeting, &*exchange));
+                let result = warmed.and_then(|()| work(&device, &plan, variant, number, thread, &mut worked, together));
                 worked.finished = Some(Instant::now());
                 if let Err(error) = result {
                     exchange.give_up();
@@ -132,6 +134,16 @@ pub(super) fn run_sequential(
         }
     }
     Ok(all)
+}
+
+/// Makes the thread's stream, its blocks and the pages under them ready.
+fn warm_up(device: &Device, plan: &Plan) -> Result<()> {
+    let mut generator = Generator::new(plan.seed);
+    for _ in 0..plan.warm_up {
+        let product = product(device, plan, &mut generator)?;
+        drop((product.sum()?, product.mean()?, product.fingerprint()?));
+    }
+    Ok(())
 }
 
 /// A neighbour's product, computed here: what the sequential run uses in its place.
