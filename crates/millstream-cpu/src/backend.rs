@@ -195,8 +195,9 @@ impl Backend for CpuBackend {
         Ok(RawSegment { base: DevicePtr(address), bytes })
     }
 
-    fn release_segment(&self, segment: RawSegment) {
+    fn release_segment(&self, segment: RawSegment) -> Result<()> {
         self.memory.give_back(segment.base.0, segment.bytes);
+        Ok(())
     }
 
     fn allocate_staging(&self, bytes: usize) -> Result<RawStaging> {
@@ -204,8 +205,9 @@ impl Backend for CpuBackend {
         Ok(RawStaging { host, bytes })
     }
 
-    fn release_staging(&self, staging: RawStaging) {
+    fn release_staging(&self, staging: RawStaging) -> Result<()> {
         self.memory.give_back(staging.host, staging.bytes);
+        Ok(())
     }
 
     fn create_stream(&self) -> Result<RawStream> {
@@ -224,10 +226,10 @@ impl Backend for CpuBackend {
         Ok(slot.raw())
     }
 
-    fn destroy_stream(&self, stream: RawStream) {
+    fn destroy_stream(&self, stream: RawStream) -> Result<()> {
         let slot = self.stream(stream);
         if !slot.close() {
-            return;
+            return Ok(());
         }
         slot.request_stop();
         if let Some(worker) = slot.worker.try_with(Option::take).flatten() {
@@ -238,6 +240,7 @@ impl Backend for CpuBackend {
         if !slot.has_failed() {
             let _ = self.free.try_push(slot.index);
         }
+        Ok(())
     }
 
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {
@@ -289,8 +292,9 @@ impl Backend for CpuBackend {
         self.shared.events.create(timing)
     }
 
-    fn destroy_event(&self, event: RawEvent) {
+    fn destroy_event(&self, event: RawEvent) -> Result<()> {
         self.shared.events.destroy(event);
+        Ok(())
     }
 
     fn query(&self, event: RawEvent) -> Result<EventStatus> {
@@ -339,7 +343,9 @@ impl Backend for CpuBackend {
         Err(NO_CAPTURE)
     }
 
-    fn destroy_graph(&self, _graph: RawGraph) {}
+    fn destroy_graph(&self, _graph: RawGraph) -> Result<()> {
+        Err(NO_CAPTURE)
+    }
 }
 
 const NO_CAPTURE: Error = Error::Unsupported { what: "capture", backend: "cpu" };

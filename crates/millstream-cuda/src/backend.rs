@@ -19,6 +19,7 @@ use crate::loaded::{self, Loaded};
 use crate::memory::Memory;
 use crate::statistics::{Counters, Statistics};
 use crate::stream::{STREAMS_MAX, Scratch, Slot};
+use crate::unheard;
 
 /// One CUDA device: `cuda:I`.
 #[derive(Debug)]
@@ -84,7 +85,7 @@ impl CudaBackend {
         match scratch {
             Ok(scratch) => slot.open(native, scratch),
             Err(code) => {
-                let _ = driver.destroy_stream(native);
+                unheard::keep(driver, "a stream was ended", driver.destroy_stream(native));
                 return Err(code);
             }
         }
@@ -138,24 +139,25 @@ impl CudaBackend {
         Fault { scope: FaultScope::Device, stream, seq, kernel, reason }
     }
 
-    /// The driver for a call whose failure is not this caller's to report: it is kept, and the next enqueue says it.
-    fn quietly(&self, when: &'static str, call: impl FnOnce(&Driver) -> Answer) {
-        if let Err(code) = self.driver().and_then(call) {
-            self.failed(None, when, code);
-        }
+    /// The driver for a give-back. Its failure is one of the device: the next enqueue says it too.
+    fn give_back(&self, when: &'static str, call: impl FnOnce(&Driver) -> Answer) -> Result<()> {
+        self.driver().and_then(call).map_err(|code| self.failed(None, when, code))
     }
 }
 
 impl Drop for CudaBackend {
     fn drop(&mut self) {
         // Streams were destroyed before, so nothing waits here for work.
-        let Ok(driver) = self.driver() else { return };
+        let driver = match self.driver() {
+            Ok(driver) => driver,
+            Err(code) => return unheard::keep(&self.loaded.context.driver, "the context was bound", Err(code)),
+        };
         for slot in self.slots.iter().filter_map(OnceLock::get) {
             if let Some(native) = slot.close() {
-                let _ = driver.destroy_stream(native);
+                unheard::keep(driver, "a stream was ended", driver.destroy_stream(native));
             }
             if let Some(scratch) = slot.own_scratch() {
-                let _ = driver.free(scratch.0);
+                unheard::keep(driver, "scratch was given back", driver.free(scratch.0));
             }
         }
         self.events.end(driver);

@@ -9,6 +9,7 @@ use millstream_sync::Arc;
 use millstream_sync::atomic::{AtomicU64, Ordering};
 
 use crate::driver::{Answer, Driver, Handle};
+use crate::unheard;
 
 millstream_sync::thread_state! {
     /// Mechanism: `try_with` on a number without a destructor; the context that a thread is bound to, by its key
@@ -54,6 +55,7 @@ impl Context {
 impl Drop for Context {
     fn drop(&mut self) {
         // Ends the context when no other user of the process has it.
-        let _ = self.driver.release_primary(self.device);
+        let answer = self.driver.release_primary(self.device);
+        unheard::keep(&self.driver, "the context was given back", answer);
     }
 }

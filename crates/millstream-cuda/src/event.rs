@@ -13,6 +13,7 @@ use millstream_sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use millstream_sync::{BoundedQueue, OnceLock};
 
 use crate::driver::{Driver, Handle};
+use crate::unheard;
 
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
@@ -104,12 +105,12 @@ impl Events {
         &page[index % PAGE]
     }
 
-    /// To rest. A wait that was enqueued keeps the mark that it saw: the driver's promise.
-    pub(crate) fn destroy(&self, event: RawEvent) {
-        if let Ok(cell) = self.cell(event) {
-            // The queue has room for all events.
-            let _ = self.free[usize::from(cell.is_timing())].try_push(event.0);
-        }
+    /// To rest. A wait that was enqueued keeps the mark that it saw: the driver's promise. Errors: as [`Events::cell`].
+    pub(crate) fn destroy(&self, event: RawEvent) -> Result<()> {
+        let cell = self.cell(event)?;
+        // The queue has room for all events.
+        let _ = self.free[usize::from(cell.is_timing())].try_push(event.0);
+        Ok(())
     }
 
     /// Errors: [`Error::NotRecorded`] for an event that does not exist.
@@ -130,7 +131,7 @@ impl Events {
     pub(crate) fn end(&self, driver: &Driver) {
         let made = self.made.load(Ordering::Relaxed).min(EVENTS_MAX);
         for index in 0..made {
-            let _ = driver.destroy_event(self.cell_at(index).native());
+            unheard::keep(driver, "an event was ended", driver.destroy_event(self.cell_at(index).native()));
         }
     }
 }
@@ -147,7 +148,7 @@ mod tests {
         let mark = Mark::new(3, 9).unwrap();
         events.cell(event).unwrap().set_mark(mark);
         assert_eq!(events.marked(event).map(|(cell, mark)| (cell.native(), mark)).unwrap(), (7, mark));
-        events.destroy(event);
+        events.destroy(event).unwrap();
         let (timing, new) = events.create(true, || Ok(8), drop).unwrap();
         assert!(new && timing != event, "kinds are not mixed");
         let (again, new) = events.create(false, || panic!("one is at rest"), drop).unwrap();

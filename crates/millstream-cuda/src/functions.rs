@@ -5,6 +5,7 @@ use std::ffi::CString;
 use millstream_hal::{DType, ReduceOp};
 
 use crate::driver::{Answer, Driver, Handle};
+use crate::unheard;
 
 /// Tiles of an f32 product.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +135,7 @@ impl Functions {
     /// Unloads the modules. No kernel runs any more.
     pub(crate) fn end(&self, driver: &Driver) {
         for module in &self.modules {
-            let _ = driver.unload_module(*module);
+            unheard::keep(driver, "a module was unloaded", driver.unload_module(*module));
         }
     }
 }

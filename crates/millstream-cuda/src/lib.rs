@@ -25,6 +25,7 @@ mod options;
 mod poll;
 mod statistics;
 mod stream;
+mod unheard;
 
 pub use backend::CudaBackend;
 pub use compile::{Kernels, compile_all};
@@ -32,3 +33,4 @@ pub use error::{OpenError, Result};
 pub use library::NotFound;
 pub use options::CudaOptions;
 pub use statistics::Statistics;
+pub use unheard::{UnheardErrors, unheard_errors};

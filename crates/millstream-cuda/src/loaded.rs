@@ -17,6 +17,7 @@ use millstream_sync::{Arc, OnceLock, OwnedCell, thread};
 
 use crate::context::Context;
 use crate::functions::Functions;
+use crate::unheard;
 
 /// A context with its kernels.
 #[derive(Debug)]
@@ -31,8 +32,9 @@ pub(crate) struct Loaded {
 
 impl Drop for Loaded {
     fn drop(&mut self) {
-        if let Ok(driver) = self.context.bound() {
-            self.functions.end(driver);
+        match self.context.bound() {
+            Ok(driver) => self.functions.end(driver),
+            Err(code) => unheard::keep(&self.context.driver, "the context was bound", Err(code)),
         }
     }
 }

@@ -14,6 +14,7 @@ use millstream_hal::RawStream;
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use crate::driver::{Answer, Driver, Handle};
+use crate::unheard;
 
 /// Most streams at once.
 pub(crate) const STREAMS_MAX: usize = 1 << 10;
@@ -39,7 +40,7 @@ impl Scratch {
         match driver.zero(scratch.0, Self::BYTES, stream) {
             Ok(()) => Ok(scratch),
             Err(code) => {
-                let _ = driver.free(scratch.0);
+                unheard::keep(driver, "scratch was given back", driver.free(scratch.0));
                 Err(code)
             }
         }

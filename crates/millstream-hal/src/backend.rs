@@ -60,6 +60,9 @@ impl Fault {
 ///
 /// **Enqueues** (`launch`, `record`, `wait`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
 /// the launch queue is full. **Everything else** is called with no lock held and may take long.
+///
+/// **Give-backs** (`release_...`, `destroy_...`): what is given back is gone for the caller, whatever they answer. An error says that the device may still have it; the runtime counts such errors and
+/// keeps the first. A backend that was dropped has nobody to tell: it counts its own.
 pub trait Backend: Send + Sync + 'static {
     /// What this device is.
     fn info(&self) -> &DeviceInfo;
@@ -67,16 +70,16 @@ pub trait Backend: Send + Sync + 'static {
     /// Takes a segment of at least `bytes` bytes from the device. Errors: [`crate::Error::OutOfMemory`].
     fn allocate_segment(&self, bytes: usize) -> Result<RawSegment>;
     /// Gives a segment back. All work that names it has completed.
-    fn release_segment(&self, segment: RawSegment);
+    fn release_segment(&self, segment: RawSegment) -> Result<()>;
     /// Takes host memory that the device can copy from and to. Errors: [`crate::Error::OutOfMemory`].
     fn allocate_staging(&self, bytes: usize) -> Result<RawStaging>;
     /// Gives staging memory back. All work that names it has completed.
-    fn release_staging(&self, staging: RawStaging);
+    fn release_staging(&self, staging: RawStaging) -> Result<()>;
 
     /// Makes a stream. Errors: [`crate::Error::Exhausted`].
     fn create_stream(&self) -> Result<RawStream>;
     /// Ends a stream. Its work has completed.
-    fn destroy_stream(&self, stream: RawStream);
+    fn destroy_stream(&self, stream: RawStream) -> Result<()>;
 
     /// Scratch memory that a launch of `kernel` needs beside its operands, in bytes; zero for none. The runtime allocates it on the launch's stream within the byte budget, passes it as the
     /// last operand (written, of at least so many bytes, holding anything), and frees it in stream order. A function of the kernel alone; called once for a launch, with nothing held.
@@ -98,7 +101,7 @@ pub trait Backend: Send + Sync + 'static {
     /// Makes an event; with `timing` it can be used in [`Backend::elapsed_ns`].
     fn create_event(&self, timing: bool) -> Result<RawEvent>;
     /// Ends an event. No enqueued wait refers to it any more.
-    fn destroy_event(&self, event: RawEvent);
+    fn destroy_event(&self, event: RawEvent) -> Result<()>;
     /// Whether the mark was reached. Errors: `NotRecorded`, `Fault`.
     fn query(&self, event: RawEvent) -> Result<EventStatus>;
     /// Blocks the host until the mark is reached or `timeout` has passed (`None`: for ever). Errors: `NotRecorded`, `Fault`.
@@ -138,5 +141,5 @@ pub trait Backend: Send + Sync + 'static {
     /// Enqueues a captured sequence as one launch; completing it reaches `seq`.
     fn launch_graph(&self, stream: RawStream, graph: RawGraph, seq: u64) -> Result<()>;
     /// Ends a graph. Its work has completed.
-    fn destroy_graph(&self, graph: RawGraph);
+    fn destroy_graph(&self, graph: RawGraph) -> Result<()>;
 }

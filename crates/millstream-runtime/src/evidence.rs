@@ -4,8 +4,12 @@
 
 use std::time::Duration;
 
-use millstream_sync::Doorbell;
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use millstream_sync::{Doorbell, OnceLock};
+
+mod drop_errors;
+
+pub use drop_errors::{DropError, DropErrors, drop_errors};
 
 /// Where a named pattern of the first report stands in the sources: name, file, line.
 #[must_use]
@@ -90,6 +94,8 @@ pub enum Step {
     HostWait,
     /// A drop could not take the token and left its work to others.
     DropDeferred,
+    /// An error in a drop, a give-back or a thread's exit, which nobody was there to receive. See [`Evidence::drop_errors`].
+    DropFailed,
     /// An event was recorded because limbo wanted its stream's progress.
     WantedRecorded,
     /// A block was put into a pool that a shutdown had dissolved. Must stay zero.
@@ -120,7 +126,7 @@ pub enum Step {
 
 impl Step {
     /// All steps, in the order of the report.
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::WaitInserted,
         Self::WaitElided,
         Self::LateSecondUser,
@@ -149,6 +155,7 @@ impl Step {
         Self::EventReused,
         Self::HostWait,
         Self::DropDeferred,
+        Self::DropFailed,
         Self::WantedRecorded,
         Self::PutAfterClose,
         Self::Imported,
@@ -196,6 +203,7 @@ impl Step {
             Self::EventReused => "event_reused",
             Self::HostWait => "host_wait",
             Self::DropDeferred => "drop_deferred",
+            Self::DropFailed => "drop_failed",
             Self::WantedRecorded => "wanted_recorded",
             Self::PutAfterClose => "put_after_close",
             Self::Imported => "imported",
@@ -226,6 +234,7 @@ pub fn totals() -> Vec<u64> {
 #[derive(Debug)]
 pub struct Evidence {
     steps: [AtomicU64; Step::ALL.len()],
+    first_drop_error: OnceLock<DropError>,
     panic_in_flush: AtomicBool,
     pauses: [Pause; PausePoint::COUNT],
 }
@@ -248,6 +257,7 @@ impl Default for Evidence {
     fn default() -> Self {
         Self {
             steps: [const { AtomicU64::new(0) }; Step::ALL.len()],
+            first_drop_error: OnceLock::new(),
             panic_in_flush: AtomicBool::new(false),
             pauses: [Pause::default(), Pause::default()],
         }

@@ -48,6 +48,18 @@ impl Shared {
         }
     }
 
+    /// Keeps an error that nobody can be told, other than a fault: that is kept already, and comes again at each call.
+    pub(crate) fn keep_unless_fault<T>(&self, doing: &'static str, result: Result<T>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err(Error::Fault(_)) => None,
+            Err(error) => {
+                self.evidence.keep(doing, Err(error));
+                None
+            }
+        }
+    }
+
     /// Says whether the value at `seq` of stream `index` is lost by a fault. Final where the position was seen complete before. Errors: `Fault`.
     pub(crate) fn settled_fault(&self, index: u16, seq: u64) -> Result<()> {
         let Some(fault) = self.fault() else { return Ok(()) };

@@ -20,6 +20,7 @@ use millstream_sync::lock::{Held, try_enter};
 use millstream_sync::schedule::{self, Point};
 
 use crate::device::Shared;
+use crate::evidence::DropErrors;
 use crate::memory::ThreadCache;
 use crate::profile::Why;
 
@@ -54,6 +55,8 @@ pub struct ShutdownReport {
     pub reserved_bytes_left: usize,
     /// Bytes that nobody can reach any more until the record ends: neither free nor live. Zero unless something went wrong.
     pub stranded_bytes: usize,
+    /// Errors of drops and give-backs so far, those of the shutdown itself among them: what nobody was there to receive.
+    pub drop_errors: DropErrors,
 }
 
 impl Shared {
@@ -149,7 +152,7 @@ impl Shared {
             }
         }
         report.released_bytes = self.release_empty(held);
-        self.events.release(held, &*self.backend);
+        self.events.release(held, &*self.backend, &self.evidence);
         self.release_staging(usize::MAX);
         report.leases_left = self.leases();
         // A thread that was refused may have a block in its hands just now, between two places: a block that is stranded is so at every look.
@@ -162,6 +165,7 @@ impl Shared {
                 millstream_sync::thread::yield_now();
             }
         }
+        report.drop_errors = self.evidence.drop_errors();
         report.complete = report.streams_left == 0 && report.flushes_in_progress == 0;
         report
     }
@@ -213,11 +217,11 @@ impl Shared {
                 self.dissolve(held, slot);
             }
             self.release_empty(held);
-            self.events.release(held, &*self.backend);
+            self.events.release(held, &*self.backend, &self.evidence);
             self.release_staging(usize::MAX);
             for &slot in &slots {
                 if let Some(raw) = self.streams.slot(slot).raw() {
-                    self.backend.destroy_stream(raw);
+                    self.evidence.keep("ending a stream", self.backend.destroy_stream(raw));
                 }
             }
         });

@@ -322,19 +322,26 @@ impl Entry {
                 self.lease.take_if(|lease| lease.slot == cache.slot());
             }
         }
+        let evidence = &shared.evidence;
+        let caught = |doing, step: &mut dyn FnMut()| {
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(step)) {
+                evidence.keep_panic(doing, &*panic);
+            }
+        };
         for cache in std::mem::take(&mut self.caches) {
             if catch_unwind(AssertUnwindSafe(|| shared.flush(&cache))).is_err() {
-                shared.evidence.hit(Step::FlushPanicked);
+                evidence.hit(Step::FlushPanicked);
                 // What the flush had not taken yet: once more, without the probe's panic.
-                let _ = catch_unwind(AssertUnwindSafe(|| shared.flush(&cache)));
+                caught("flushing a cache", &mut || shared.flush(&cache));
             }
-            let _ = catch_unwind(AssertUnwindSafe(|| shared.retire(&cache)));
+            caught("retiring a cache", &mut || shared.retire(&cache));
         }
-        let _ = catch_unwind(AssertUnwindSafe(|| self.ring.close()));
+        caught("closing a profiler's ring", &mut || self.ring.close());
         if let Some(lease) = self.lease.take() {
-            let _ = catch_unwind(AssertUnwindSafe(|| shared.give_back(lease)));
+            let mut lease = Some(lease);
+            caught("giving a lease back", &mut || lease.take().into_iter().for_each(|lease| shared.give_back(lease)));
         }
-        let _ = catch_unwind(AssertUnwindSafe(|| shared.finish_if_last()));
+        caught("closing the device", &mut || shared.finish_if_last());
     }
 }
 

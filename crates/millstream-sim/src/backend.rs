@@ -168,24 +168,24 @@ impl Backend for SimBackend {
         self.call(|e| e.allocate_segment(bytes))
     }
 
-    fn release_segment(&self, segment: RawSegment) {
-        self.call(|e| e.release_segment(segment));
+    fn release_segment(&self, segment: RawSegment) -> Result<()> {
+        self.call(|e| e.release_segment(segment))
     }
 
     fn allocate_staging(&self, bytes: usize) -> Result<RawStaging> {
         self.call(|e| e.allocate_staging(bytes))
     }
 
-    fn release_staging(&self, staging: RawStaging) {
-        self.call(|e| e.release_staging(staging));
+    fn release_staging(&self, staging: RawStaging) -> Result<()> {
+        self.call(|e| e.release_staging(staging))
     }
 
     fn create_stream(&self) -> Result<RawStream> {
         self.call(Engine::create_stream)
     }
 
-    fn destroy_stream(&self, stream: RawStream) {
-        self.call(|e| e.destroy_stream(stream));
+    fn destroy_stream(&self, stream: RawStream) -> Result<()> {
+        self.call(|e| e.destroy_stream(stream))
     }
 
     fn workspace_bytes(&self, kernel: &Kernel) -> usize {
@@ -212,8 +212,8 @@ impl Backend for SimBackend {
         self.call(|e| e.create_event(timing))
     }
 
-    fn destroy_event(&self, event: RawEvent) {
-        self.call(|e| e.destroy_event(event));
+    fn destroy_event(&self, event: RawEvent) -> Result<()> {
+        self.call(|e| e.destroy_event(event))
     }
 
     fn query(&self, event: RawEvent) -> Result<EventStatus> {
@@ -263,7 +263,7 @@ impl Backend for SimBackend {
         self.enqueue(stream, |e| e.launch_graph(stream, graph, seq))
     }
 
-    fn destroy_graph(&self, graph: RawGraph) {
-        self.call(|e| e.destroy_graph(graph));
+    fn destroy_graph(&self, graph: RawGraph) -> Result<()> {
+        self.call(|e| e.destroy_graph(graph))
     }
 }

@@ -1,5 +1,7 @@
 //! What a simulated device is asked to be, and how it is asked to fail.
 
+use std::ops::Range;
+
 /// A simulated device.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimOptions {
@@ -49,6 +51,8 @@ pub struct Injections {
     pub fails_at_launch: Option<u64>,
     /// An event may answer `Pending` up to so many times although its mark was reached.
     pub slow_events_max: u32,
+    /// These give-backs answer an error, counted over segments, staging memory, streams, events and graphs; what is given back is gone all the same.
+    pub give_backs_fail: Range<u64>,
     /// Streams that can live at a time; the next is `Exhausted`.
     pub streams_max: Option<usize>,
     /// Events that can live at a time; the next is `Exhausted`.

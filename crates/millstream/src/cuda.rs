@@ -4,7 +4,7 @@
 //! path. What is not found is a typed error that says where it was looked for. Open the first device before starting threads of foreign code that read
 //! the environment: opening sets what the driver reads there (`CUDA_DEVICE_MAX_CONNECTIONS`), unless you have.
 
-pub use millstream_cuda::{CudaBackend, CudaOptions, NotFound, OpenError, Statistics};
+pub use millstream_cuda::{CudaBackend, CudaOptions, NotFound, OpenError, Statistics, UnheardErrors, unheard_errors};
 use millstream_runtime::{Device, DeviceOptions};
 use millstream_sync::Arc;
 

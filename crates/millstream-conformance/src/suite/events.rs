@@ -22,7 +22,7 @@ pub(super) fn an_event_that_was_never_recorded_is_an_error(make: Make<'_>) {
         assert!(matches!(answer, Err(Error::NotRecorded { .. })), "question {i} is answered {answer:?}");
     }
     lane.end();
-    backend.destroy_event(event);
+    backend.destroy_event(event).expect("a give-back");
     rig.end();
 }
 
@@ -38,7 +38,7 @@ pub(super) fn an_event_is_done_after_its_work(make: Make<'_>) {
     lane.spin(1_000);
     assert_eq!(rig.backend.query(event), Ok(EventStatus::Done), "later work does not undo it");
     lane.end();
-    rig.backend.destroy_event(event);
+    rig.backend.destroy_event(event).expect("a give-back");
     rig.end();
 }
 
@@ -68,7 +68,7 @@ pub(super) fn done_is_not_said_too_early(make: Make<'_>) {
     }
     a.end();
     b.end();
-    rig.backend.destroy_event(event);
+    rig.backend.destroy_event(event).expect("a give-back");
     rig.end();
 }
 
@@ -86,7 +86,7 @@ pub(super) fn a_host_wait_gives_up_at_its_timeout(make: Make<'_>) {
     assert!(began.elapsed() < PATIENCE, "a wait of {timeout:?} took {:?}", began.elapsed());
     assert_eq!(rig.backend.synchronize(event, None), Ok(EventStatus::Done), "a wait without end ends with the work");
     lane.end();
-    rig.backend.destroy_event(event);
+    rig.backend.destroy_event(event).expect("a give-back");
     rig.end();
 }
 
@@ -112,7 +112,7 @@ pub(super) fn recording_again_moves_the_mark(make: Make<'_>) {
     }
     a.end();
     b.end();
-    rig.backend.destroy_event(event);
+    rig.backend.destroy_event(event).expect("a give-back");
     rig.end();
 }
 
@@ -130,7 +130,7 @@ pub(super) fn a_later_mark_of_a_stream_implies_the_earlier(make: Make<'_>) {
         assert_eq!(rig.backend.query(*event), Ok(EventStatus::Done), "mark {i} of {}", events.len());
     }
     lane.end();
-    events.into_iter().for_each(|e| rig.backend.destroy_event(e));
+    events.into_iter().for_each(|e| rig.backend.destroy_event(e).expect("a give-back"));
     rig.end();
 }
 
@@ -148,6 +148,6 @@ pub(super) fn elapsed_time_covers_the_work_between(make: Make<'_>) {
         Err(error) => panic!("{error}"),
     }
     lane.end();
-    [start, end].into_iter().for_each(|e| rig.backend.destroy_event(e));
+    [start, end].into_iter().for_each(|e| rig.backend.destroy_event(e).expect("a give-back"));
     rig.end();
 }

@@ -17,7 +17,7 @@ pub(super) fn streams_and_events_come_and_go(make: Make<'_>) {
         b.wait(event);
         a.end();
         b.end();
-        rig.backend.destroy_event(event);
+        rig.backend.destroy_event(event).expect("a give-back");
     }
     let mut lane = rig.lane();
     assert_eq!(rig.values(&mut lane, block), [299.0; 64]);

@@ -99,12 +99,12 @@ impl Lane {
         let event = self.backend.create_event(false).expect("an event");
         self.record(event);
         synchronize(&self.backend, event);
-        self.backend.destroy_event(event);
+        self.backend.destroy_event(event).expect("a give-back");
     }
 
     pub(super) fn end(self) {
         self.finish();
-        self.backend.destroy_stream(self.stream);
+        self.backend.destroy_stream(self.stream).expect("a give-back");
     }
 }
 
@@ -188,7 +188,7 @@ impl Rig {
             Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access: Access::Read, staging: true };
         lane.launch(Kernel::Upload { bytes: bytes.len() }, &[block.out(), source]);
         lane.finish();
-        self.backend.release_staging(staging);
+        self.backend.release_staging(staging).expect("a give-back");
     }
 
     /// Copies the bytes of a block to the host and waits for it.
@@ -200,7 +200,7 @@ impl Rig {
         lane.launch(Kernel::Download { bytes, from: 0, to: 0 }, &[target, block.input()]);
         lane.finish();
         let copy = host::read(&staging, 0, bytes);
-        self.backend.release_staging(staging);
+        self.backend.release_staging(staging).expect("a give-back");
         copy
     }
 
@@ -216,7 +216,7 @@ impl Rig {
     /// Gives all memory back. Every lane has ended.
     pub(super) fn end(self) {
         for segment in self.segments.into_inner() {
-            self.backend.release_segment(segment);
+            self.backend.release_segment(segment).expect("a give-back");
         }
         assert_eq!(self.backend.fault(), None, "a device that did its work has no fault");
     }

@@ -100,7 +100,7 @@ pub(super) fn one_stream_driven_by_several_threads(make: Make<'_>) {
     assert_eq!(values, [(THREADS * ROUNDS) as f32; 64], "steps were lost or changed places");
     // The lane ends with its cell.
     shared.value_mut().finish();
-    rig.backend.destroy_stream(shared.value_mut().stream);
+    rig.backend.destroy_stream(shared.value_mut().stream).expect("a give-back");
     rig.end();
 }
 
@@ -154,6 +154,6 @@ pub(super) fn a_result_is_handed_from_thread_to_thread(make: Make<'_>) {
         assert!(values.iter().all(|v| *v == round as f32), "round {round} saw {}", values[0]);
     }
     lane.end();
-    [written, read].into_iter().for_each(|e| backend.destroy_event(e));
+    [written, read].into_iter().for_each(|e| backend.destroy_event(e).expect("a give-back"));
     rig.end();
 }

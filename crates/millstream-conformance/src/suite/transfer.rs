@@ -26,8 +26,8 @@ pub(super) fn staging_carries_bytes_there_and_back(make: Make<'_>) {
         lane.launch(download, &[operand(&back, Access::Write), block.input()]);
         lane.finish();
         assert!(host::read(&back, 0, bytes) == sent, "{bytes} bytes came back changed");
-        rig.backend.release_staging(there);
-        rig.backend.release_staging(back);
+        rig.backend.release_staging(there).expect("a give-back");
+        rig.backend.release_staging(back).expect("a give-back");
     }
     lane.end();
     rig.end();
@@ -47,7 +47,7 @@ pub(super) fn a_download_leaves_the_bytes_around_it_alone(make: Make<'_>) {
     let got = host::read(&staging, 0, 100);
     assert_eq!(got[33..54], wanted, "the bytes asked for");
     assert!(got[..33].iter().chain(&got[54..]).all(|b| *b == 0xee), "bytes around a download were written");
-    rig.backend.release_staging(staging);
+    rig.backend.release_staging(staging).expect("a give-back");
     lane.end();
     rig.end();
 }

@@ -198,27 +198,25 @@ impl Backend for Broken {
         }
     }
 
-    fn release_segment(&self, segment: RawSegment) {
-        if self.how != How::LeaksSegments {
-            self.sim.release_segment(segment);
-        }
+    fn release_segment(&self, segment: RawSegment) -> Result<()> {
+        if self.how == How::LeaksSegments { Ok(()) } else { self.sim.release_segment(segment) }
     }
 
     fn allocate_staging(&self, bytes: usize) -> Result<RawStaging> {
         self.sim.allocate_staging(bytes)
     }
 
-    fn release_staging(&self, staging: RawStaging) {
-        self.sim.release_staging(staging);
+    fn release_staging(&self, staging: RawStaging) -> Result<()> {
+        self.sim.release_staging(staging)
     }
 
     fn create_stream(&self) -> Result<RawStream> {
         self.sim.create_stream()
     }
 
-    fn destroy_stream(&self, stream: RawStream) {
+    fn destroy_stream(&self, stream: RawStream) -> Result<()> {
         let _ = self.flush(stream);
-        self.sim.destroy_stream(stream);
+        self.sim.destroy_stream(stream)
     }
 
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {
@@ -272,8 +270,8 @@ impl Backend for Broken {
         self.sim.create_event(timing)
     }
 
-    fn destroy_event(&self, event: RawEvent) {
-        self.sim.destroy_event(event);
+    fn destroy_event(&self, event: RawEvent) -> Result<()> {
+        self.sim.destroy_event(event)
     }
 
     fn query(&self, event: RawEvent) -> Result<EventStatus> {
@@ -333,7 +331,7 @@ impl Backend for Broken {
         self.sim.launch_graph(stream, graph, seq)
     }
 
-    fn destroy_graph(&self, graph: RawGraph) {
-        self.sim.destroy_graph(graph);
+    fn destroy_graph(&self, graph: RawGraph) -> Result<()> {
+        self.sim.destroy_graph(graph)
     }
 }

@@ -27,7 +27,7 @@ fn order(rig: &Rig, lanes: &[Lane], lane: usize, used_by: &mut [usize; BUFFERS],
         if used_by[*b] != lane {
             let event = rig.mark(&lanes[used_by[*b]]);
             rig.wait(&lanes[lane], event);
-            rig.backend.destroy_event(event);
+            rig.backend.destroy_event(event).unwrap();
             used_by[*b] = lane;
         }
     }
@@ -103,7 +103,7 @@ fn programs_of_several_threads_over_one_inline_device_do_not_disturb_each_other(
                 for seed in 0..60 {
                     episode(rig, &lanes, thread << 32 | seed, seed % 3 == 0);
                 }
-                lanes.iter().for_each(|lane| rig.backend.destroy_stream(lane.raw));
+                lanes.iter().for_each(|lane| rig.backend.destroy_stream(lane.raw).unwrap());
             });
         }
     });

@@ -154,7 +154,7 @@ fn streams_with_idle_workers_end_and_their_slots_serve_again() {
         rig.fill(&old, x, 3.0);
         rig.finish(&old).unwrap();
         let mark = rig.mark(&old);
-        rig.backend.destroy_stream(old.raw);
+        rig.backend.destroy_stream(old.raw).unwrap();
         for round in 0..50 {
             let lane = rig.lane();
             assert_ne!(lane.raw, old.raw);
@@ -162,7 +162,7 @@ fn streams_with_idle_workers_end_and_their_slots_serve_again() {
             rig.fill(&lane, x, round as f32);
             rig.finish(&lane).unwrap();
             assert_eq!(rig.backend.completed(lane.raw), Some(1));
-            rig.backend.destroy_stream(lane.raw);
+            rig.backend.destroy_stream(lane.raw).unwrap();
         }
         assert_eq!(rig.read(x), [49.0; 4]);
         // A mark outlives its stream: it was reached.
@@ -189,7 +189,7 @@ fn memory_that_cannot_be_had_is_a_typed_error() {
         }
         let staging = rig.backend.allocate_staging(100).unwrap();
         assert!(staging.host.is_multiple_of(64) && staging.bytes >= 100);
-        rig.backend.release_staging(staging);
+        rig.backend.release_staging(staging).unwrap();
     }
     let small = Rig::new(CpuOptions { memory_bytes: Some(1 << 20), ..CpuOptions::inline() });
     assert!(matches!(small.backend.allocate_segment(2 << 20), Err(Error::OutOfMemory { available: 1_048_576, .. })));

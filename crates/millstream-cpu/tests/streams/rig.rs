@@ -110,7 +110,7 @@ impl Rig {
         self.drive(lane);
         let event = self.mark(lane);
         let status = self.backend.synchronize(event, Some(std::time::Duration::from_secs(20)));
-        self.backend.destroy_event(event);
+        self.backend.destroy_event(event).unwrap();
         status
     }
 }

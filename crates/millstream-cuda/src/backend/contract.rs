@@ -11,7 +11,7 @@ use super::CudaBackend;
 use crate::driver::Code;
 use crate::launch::{self, To};
 use crate::stream::Scratch;
-use crate::{memory, poll};
+use crate::{memory, poll, unheard};
 
 impl Backend for CudaBackend {
     fn info(&self) -> &DeviceInfo {
@@ -26,8 +26,8 @@ impl Backend for CudaBackend {
         Ok(RawSegment { base: DevicePtr(address), bytes })
     }
 
-    fn release_segment(&self, segment: RawSegment) {
-        self.quietly("memory was given back", |driver| self.memory.give_back(driver, segment.base.0, segment.bytes));
+    fn release_segment(&self, segment: RawSegment) -> Result<()> {
+        self.give_back("memory was given back", |driver| self.memory.give_back(driver, segment.base.0, segment.bytes))
     }
 
     fn allocate_staging(&self, bytes: usize) -> Result<RawStaging> {
@@ -38,8 +38,8 @@ impl Backend for CudaBackend {
         Ok(RawStaging { host, bytes })
     }
 
-    fn release_staging(&self, staging: RawStaging) {
-        self.quietly("pinned memory was given back", |driver| driver.free_pinned(staging.host));
+    fn release_staging(&self, staging: RawStaging) -> Result<()> {
+        self.give_back("pinned memory was given back", |driver| driver.free_pinned(staging.host))
     }
 
     fn create_stream(&self) -> Result<RawStream> {
@@ -57,11 +57,12 @@ impl Backend for CudaBackend {
         }
     }
 
-    fn destroy_stream(&self, stream: RawStream) {
+    fn destroy_stream(&self, stream: RawStream) -> Result<()> {
         let slot = self.stream(stream);
-        let Some(native) = slot.close() else { return };
-        self.quietly("a stream was ended", |driver| driver.destroy_stream(native));
+        let Some(native) = slot.close() else { return Ok(()) };
+        let ended = self.give_back("a stream was ended", |driver| driver.destroy_stream(native));
         let _ = self.free.try_push(slot.index);
+        ended
     }
 
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {
@@ -122,7 +123,10 @@ impl Backend for CudaBackend {
                 code => self.failed(None, "an event was made", code),
             })
         };
-        let unmake = |native| self.quietly("an event was ended", |driver| driver.destroy_event(native));
+        let unmake = |native| {
+            let driver = &self.loaded.context.driver;
+            unheard::keep(driver, "an event was ended", driver.destroy_event(native));
+        };
         let (event, new) = self.events.create(timing, make, unmake)?;
         if new {
             self.counters.events_made.hit()
@@ -132,8 +136,8 @@ impl Backend for CudaBackend {
         Ok(event)
     }
 
-    fn destroy_event(&self, event: RawEvent) {
-        self.events.destroy(event);
+    fn destroy_event(&self, event: RawEvent) -> Result<()> {
+        self.events.destroy(event)
     }
 
     fn query(&self, event: RawEvent) -> Result<EventStatus> {
@@ -196,12 +200,12 @@ impl Backend for CudaBackend {
         Ok(())
     }
 
-    fn destroy_graph(&self, graph: RawGraph) {
+    fn destroy_graph(&self, graph: RawGraph) -> Result<()> {
         let (executable, scratch) = self.graphs.take(graph);
-        self.quietly("a graph was ended", |driver| {
-            driver.destroy_executable(executable)?;
-            driver.free(scratch.0)
-        });
+        self.give_back("a graph was ended", |driver| {
+            let ended = driver.destroy_executable(executable);
+            ended.and(driver.free(scratch.0))
+        })
     }
 }
 

@@ -20,8 +20,8 @@ fn a_launch_is_one_call_and_a_thread_is_bound_once() {
     });
     assert_eq!(machine.count("cuCtxSetCurrent") - bound, 1);
     assert_eq!((machine.count("cuLaunchKernel"), machine.living(Living::Threads)), (150, 2));
-    device.release_segment(segment);
-    device.destroy_stream(stream);
+    device.release_segment(segment).unwrap();
+    device.destroy_stream(stream).unwrap();
     assert_eq!(machine.living(Living::Mistakes), 0);
 }
 
@@ -52,7 +52,7 @@ fn an_event_that_was_seen_done_is_not_asked_for_again() {
     assert_eq!(device.query(event), Ok(EventStatus::Pending), "a new record is a new mark");
     machine.hold(false);
     assert_eq!(device.statistics().waits_enqueued, 1);
-    [stream, other].into_iter().for_each(|stream| device.destroy_stream(stream));
+    [stream, other].into_iter().for_each(|stream| device.destroy_stream(stream).unwrap());
     assert_eq!(machine.living(Living::Mistakes), 0);
 }
 
@@ -65,7 +65,7 @@ fn a_mark_of_an_ended_stream_is_in_the_past_and_one_of_the_next_stream_is_not() 
     device.launch(first, &spin(1)).unwrap();
     device.record(first, event, 1).unwrap();
     assert_eq!(device.synchronize(event, None), Ok(EventStatus::Done));
-    device.destroy_stream(first);
+    device.destroy_stream(first).unwrap();
     let second = device.create_stream().unwrap();
     assert_ne!(first, second, "a handle is never used again");
     machine.hold(true);
@@ -73,7 +73,7 @@ fn a_mark_of_an_ended_stream_is_in_the_past_and_one_of_the_next_stream_is_not() 
     device.record(second, event, 1).unwrap();
     assert_eq!(device.query(event), Ok(EventStatus::Pending), "the same position of another stream");
     machine.hold(false);
-    device.destroy_stream(second);
+    device.destroy_stream(second).unwrap();
 }
 
 #[test]
@@ -83,12 +83,12 @@ fn events_are_pooled_and_unrecorded_when_they_come_back() {
     let stream = device.create_stream().unwrap();
     let event = device.create_event(false).unwrap();
     device.record(stream, event, 0).unwrap();
-    device.destroy_event(event);
+    device.destroy_event(event).unwrap();
     let mut again = event;
     assert_eq!(machine.calls(|| again = device.create_event(false).unwrap()), 0);
     assert_eq!(device.query(again), Err(Error::NotRecorded { event: again.0 }));
     assert_eq!(device.wait(stream, again), Err(Error::NotRecorded { event: again.0 }));
-    device.destroy_stream(stream);
+    device.destroy_stream(stream).unwrap();
 }
 
 #[test]
@@ -102,6 +102,6 @@ fn bytes_go_there_and_back_in_one_call_each() {
     there_and_back(&device, stream, &sent[..16]);
     let calls = ["cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuLaunchKernel"].map(|name| machine.count(name));
     assert_eq!(calls, [2, 1, 1], "a kernel carries a few bytes to the host");
-    device.destroy_stream(stream);
+    device.destroy_stream(stream).unwrap();
     assert_eq!(machine.living(Living::Mistakes), 0);
 }

@@ -49,9 +49,9 @@ fn a_failure_in_a_call_without_an_answer_is_kept_and_said_by_the_next() {
     let stream = device.create_stream().unwrap();
     let segment = device.allocate_segment(1).unwrap();
     machine.fail("cuMemFree_v2", ILLEGAL_ADDRESS);
-    device.release_segment(segment);
+    assert!(matches!(device.release_segment(segment), Err(Error::Fault { .. })));
     assert!(matches!(device.launch(stream, &spin(1)), Err(Error::Fault { .. })));
-    device.destroy_stream(stream);
+    device.destroy_stream(stream).unwrap();
 }
 
 #[test]
@@ -72,5 +72,5 @@ fn no_memory_is_a_typed_error_with_figures_and_no_fault() {
     assert!(matches!(device.create_event(false), Err(Error::OutOfMemory { .. })));
     assert_eq!(device.fault(), None);
     let segment = device.allocate_segment(1000).unwrap();
-    device.release_segment(segment);
+    device.release_segment(segment).unwrap();
 }

@@ -80,7 +80,7 @@ fn a_context_that_failed_is_not_kept() {
     assert_eq!((fresh.fault(), machine.living(Living::Contexts)), (None, 2));
     let stream = fresh.create_stream().unwrap();
     fresh.launch(stream, &spin(1)).unwrap();
-    fresh.destroy_stream(stream);
+    fresh.destroy_stream(stream).unwrap();
     drop(device);
     assert_eq!(machine.living(Living::Contexts), 1, "it ends with its last device");
     machine.fail("cuMemGetInfo_v2", 709);
@@ -98,8 +98,8 @@ fn what_was_opened_is_given_back() {
     assert_eq!((device.info().streams, device.info().asynchronous), (32, true));
     let stream = device.create_stream().unwrap();
     let events = [false, true].map(|timing| device.create_event(timing).unwrap());
-    events.into_iter().for_each(|event| device.destroy_event(event));
-    device.destroy_stream(stream);
+    events.into_iter().for_each(|event| device.destroy_event(event).unwrap());
+    device.destroy_stream(stream).unwrap();
     drop(device);
     let living = [Living::Streams, Living::Events, Living::Memory, Living::Mistakes];
     assert_eq!(living.map(|what| machine.living(what)), [0; 4]);

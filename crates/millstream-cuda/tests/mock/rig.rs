@@ -24,7 +24,6 @@ pub(crate) enum Living {
     Events = 1,
     Memory = 2,
     Contexts = 3,
-    Others = 4,
     Threads = 5,
     Mistakes = 6,
 }
@@ -155,7 +154,7 @@ pub(crate) fn there_and_back(device: &CudaBackend, stream: RawStream, sent: &[u8
     let mut back = vec![0; sent.len()];
     // SAFETY: as above.
     unsafe { std::ptr::copy_nonoverlapping(host, back.as_mut_ptr(), back.len()) };
-    device.release_segment(segment);
-    device.release_staging(staging);
+    device.release_segment(segment).unwrap();
+    device.release_staging(staging).unwrap();
     back
 }

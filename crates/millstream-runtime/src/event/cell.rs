@@ -157,7 +157,7 @@ impl Event {
     fn record_native(&self, index: u16) -> Result<(u64, Arc<NativeEvent>)> {
         let shared = &self.shared;
         let slot = shared.streams.slot(index);
-        let raw = slot.raw_or_create(&*shared.backend)?;
+        let raw = slot.raw_or_create(&*shared.backend, &shared.evidence)?;
         let recorded = try_enter(|held| {
             let native = shared.events.take(held, &*shared.backend, true, &shared.evidence)?;
             let submission = held.lock(&slot.submit);

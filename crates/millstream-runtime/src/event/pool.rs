@@ -76,12 +76,12 @@ impl EventPool {
     }
 
     /// Ends the events that nobody refers to. For the end of a device.
-    pub(crate) fn release(&self, held: &mut Held<'_, Nothing>, backend: &dyn Backend) {
+    pub(crate) fn release(&self, held: &mut Held<'_, Nothing>, backend: &dyn Backend, evidence: &Evidence) {
         let resting = std::mem::take(&mut *held.lock(&self.resting));
         let mut kept = Vec::new();
         for event in resting {
             if Arc::strong_count(&event) == 1 {
-                backend.destroy_event(event.raw);
+                evidence.keep("ending an event", backend.destroy_event(event.raw));
             } else {
                 kept.push(event);
             }

@@ -74,7 +74,7 @@ impl Shared {
             Ok(_) | Err(_) => false,
         };
         if let (Ok(segment), false) = (&segment, adopted) {
-            self.backend.release_segment(*segment);
+            self.evidence.keep("giving a segment back", self.backend.release_segment(*segment));
         }
         let mut heap = held.lock(&self.memory.heap);
         heap.growing = false;

@@ -237,7 +237,8 @@ impl Shared {
             for w in waiting {
                 let events = w.stamps.iter().filter_map(|(stream, seq)| {
                     let raw = self.streams.slot(*stream).raw()?;
-                    Some((raw, *seq, self.cover(held, *stream, *seq).ok().map(|(_, event)| event)))
+                    let covered = self.keep_unless_fault("ending imports", self.cover(held, *stream, *seq));
+                    Some((raw, *seq, covered.map(|(_, event)| event)))
                 });
                 let events: Vec<_> = events.collect();
                 let deleter = held.lock(&self.memory.imports.table).live.remove(&w.number);

@@ -176,7 +176,7 @@ impl Shared {
         // An idle stream has no next submitter: record for it.
         if !self.streams.is_held(stream) {
             // Failing to record only means that the block stays here for longer.
-            let _ = self.cover(held, stream, seq);
+            self.keep_unless_fault("recording for limbo", self.cover(held, stream, seq));
         }
         self.poll(held, stream) >= seq
     }

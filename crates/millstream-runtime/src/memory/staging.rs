@@ -227,7 +227,7 @@ impl Shared {
                 Some((memory, pool.classes[index].swap(0, Ordering::Relaxed)))
             });
             if let Some(Some((memory, class))) = taken {
-                self.backend.release_staging(memory);
+                self.evidence.keep("giving staging memory back", self.backend.release_staging(memory));
                 pool.bytes.fetch_sub(1 << class, Ordering::Relaxed);
                 released += 1;
             }

@@ -143,7 +143,7 @@ impl Shared {
         let mut bytes = 0;
         for segment in &segments {
             record::boundary(Boundary::DriverCall);
-            self.backend.release_segment(*segment);
+            self.evidence.keep("giving a segment back", self.backend.release_segment(*segment));
             self.evidence.hit(Step::SegmentReleased);
             if self.memory.history.is_on() {
                 self.memory.history.note(MemoryAction::SegmentFree, segment.base, segment.bytes, 0);

@@ -74,7 +74,7 @@ impl Shared {
             self.unhold(slot);
             return Err(self.refusal());
         }
-        if let Err(error) = self.streams.slot(slot).raw_or_create(&*self.backend) {
+        if let Err(error) = self.streams.slot(slot).raw_or_create(&*self.backend, &self.evidence) {
             self.unhold(slot);
             return Err(error);
         }

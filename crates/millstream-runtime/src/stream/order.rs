@@ -77,7 +77,7 @@ impl Shared {
     ) -> Result<u64> {
         let index = here.slot;
         let slot = self.streams.slot(index);
-        let raw = slot.raw_or_create(&*self.backend)?;
+        let raw = slot.raw_or_create(&*self.backend, &self.evidence)?;
         // Limbo wants to see how far this stream has come: an event for it, taken while nothing is held.
         let mut wanted = match slot.wanted() > slot.completed(&*self.backend) {
             true => Some(self.events.take(held, &*self.backend, false, &self.evidence)?),
@@ -173,7 +173,7 @@ impl Shared {
     /// An event of stream `index` that stands for `seq` or a later position; recorded now if there is none. Nothing is held.
     pub(crate) fn cover(&self, held: &mut Held<'_, Nothing>, index: u16, seq: u64) -> Result<(u64, Arc<NativeEvent>)> {
         let slot = self.streams.slot(index);
-        let raw = slot.raw_or_create(&*self.backend)?;
+        let raw = slot.raw_or_create(&*self.backend, &self.evidence)?;
         let fresh = self.events.take(held, &*self.backend, false, &self.evidence)?;
         let mut done = Vec::new();
         let found = {

@@ -19,6 +19,7 @@ use millstream_sync::{Arc, Inbox, OnceLock};
 
 use crate::error::{Error, Result};
 use crate::event::NativeEvent;
+use crate::evidence::Evidence;
 use crate::memory::{Block, Limbo, Pool};
 use crate::stream::load::Load;
 
@@ -134,14 +135,14 @@ impl Slot {
     }
 
     /// The raw stream, made now if it is the first use. May call the driver: nothing is held.
-    pub(crate) fn raw_or_create(&self, backend: &dyn Backend) -> Result<RawStream> {
+    pub(crate) fn raw_or_create(&self, backend: &dyn Backend, evidence: &Evidence) -> Result<RawStream> {
         if let Some(raw) = self.raw.get() {
             return Ok(*raw);
         }
         let made = backend.create_stream().map_err(Error::backend("making a stream"))?;
         let kept = *self.raw.get_or_init(|| made);
         if kept != made {
-            backend.destroy_stream(made);
+            evidence.keep("ending a stream that was made twice", backend.destroy_stream(made));
         }
         Ok(kept)
     }

@@ -25,13 +25,14 @@ impl Engine {
         Ok(segment)
     }
 
-    pub(crate) fn release_segment(&mut self, segment: RawSegment) {
+    pub(crate) fn release_segment(&mut self, segment: RawSegment) -> Result<()> {
         let base = segment.base.0;
         self.judge_release(false, base);
         if !self.memory.remove_segment(base) {
             self.find(Finding::ReleaseUnknown { base });
         }
         self.drift();
+        self.given_back("a segment")
     }
 
     pub(crate) fn allocate_staging(&mut self, bytes: usize) -> Result<RawStaging> {
@@ -42,12 +43,23 @@ impl Engine {
         Ok(staging)
     }
 
-    pub(crate) fn release_staging(&mut self, staging: RawStaging) {
+    pub(crate) fn release_staging(&mut self, staging: RawStaging) -> Result<()> {
         self.judge_release(true, staging.host);
         if !self.memory.remove_staging(staging.host) {
             self.find(Finding::ReleaseUnknown { base: staging.host });
         }
         self.drift();
+        self.given_back("staging memory")
+    }
+
+    /// What a give-back answers: it has happened, but for the device where an error is injected.
+    fn given_back(&mut self, what: &'static str) -> Result<()> {
+        self.given_back += 1;
+        if !self.options.injections.give_backs_fail.contains(&self.given_back) {
+            return Ok(());
+        }
+        self.trace.line(format_args!("give-back {} ({what}) fails (injected)", self.given_back));
+        Err(Error::Unsupported { what: "a give-back that was told to fail", backend: "sim" })
     }
 
     fn judge_release(&mut self, staging: bool, base: u64) {
@@ -88,8 +100,8 @@ impl Engine {
         Ok(RawStream(slot.generation << 16 | at as u32))
     }
 
-    pub(crate) fn destroy_stream(&mut self, stream: RawStream) {
-        let Ok(at) = self.slot(stream) else { return };
+    pub(crate) fn destroy_stream(&mut self, stream: RawStream) -> Result<()> {
+        let at = self.slot(stream)?;
         let unfinished = !self.slots[at].queue.is_empty() || !self.knows_all_of(at);
         if unfinished && !self.is_lost() {
             self.find(Finding::StreamDestroyedInUse { stream: stream.0 });
@@ -105,6 +117,7 @@ impl Engine {
             }
         }
         self.slots[at].alive = false;
+        self.given_back("a stream")
     }
 
     /// Whether the host has seen all that a stream has done, but for marks and waits at its end, which leave nothing behind.
@@ -184,11 +197,8 @@ impl Engine {
         Ok(RawEvent(self.events_made))
     }
 
-    pub(crate) fn destroy_event(&mut self, event: RawEvent) {
-        let Some(state) = self.events.remove(&event.0) else {
-            self.find(Finding::UseOfDeadEvent { event: event.0 });
-            return;
-        };
+    pub(crate) fn destroy_event(&mut self, event: RawEvent) -> Result<()> {
+        let Some(state) = self.events.remove(&event.0) else { return self.dead_event(event) };
         let mut queued = self.slots.iter().flat_map(|s| &s.queue);
         let waits = queued.any(|op| matches!(op.work, Work::Wait { event: e, .. } if e == event.0));
         if !self.is_lost() && (waits || !state.waited.is_known_to(&self.checker.host)) {
@@ -198,6 +208,7 @@ impl Engine {
             self.marks.drop(mark);
         }
         self.drift();
+        self.given_back("an event")
     }
 
     /// Whether the mark was reached; the device moves on a little.
@@ -281,7 +292,8 @@ impl Engine {
         Ok(())
     }
 
-    pub(crate) fn destroy_graph(&mut self, graph: RawGraph) {
+    pub(crate) fn destroy_graph(&mut self, graph: RawGraph) -> Result<()> {
         self.graphs.remove(&graph.0);
+        self.given_back("a graph")
     }
 }

@@ -13,7 +13,7 @@ fn an_event_destroyed_under_a_wait_is_found_even_if_the_wait_has_run() {
         let rig = Rig::new(seed);
         let event = rig.record(rig.a);
         rig.sim.wait(rig.b, event).unwrap();
-        rig.sim.destroy_event(event);
+        rig.sim.destroy_event(event).unwrap();
         assert!(matches!(rig.findings()[..], [Finding::EventDestroyedInUse { .. }]), "seed {seed}");
     }
 }
@@ -29,7 +29,7 @@ fn an_event_may_be_recorded_again_or_destroyed_when_its_waits_are_known_to_be_do
         // The wait keeps the mark that it saw.
         rig.sim.record(rig.a, event, 9).unwrap();
         rig.finish();
-        rig.sim.destroy_event(event);
+        rig.sim.destroy_event(event).unwrap();
         rig.assert_clean();
     }
 }
@@ -38,7 +38,7 @@ fn an_event_may_be_recorded_again_or_destroyed_when_its_waits_are_known_to_be_do
 fn use_of_a_dead_event_is_found_and_an_error() {
     let rig = Rig::new(1);
     let event = rig.event();
-    rig.sim.destroy_event(event);
+    rig.sim.destroy_event(event).unwrap();
     assert!(matches!(rig.sim.record(rig.a, event, 1), Err(Error::NotRecorded { .. })));
     assert!(rig.sim.query(RawEvent(99)).is_err());
     assert!(rig.findings().iter().all(|f| matches!(f, Finding::UseOfDeadEvent { .. })));
@@ -51,7 +51,7 @@ fn a_stream_destroyed_with_work_that_is_not_known_to_be_done_is_found() {
         let rig = Rig::new(seed);
         let c = rig.sim.create_stream().unwrap();
         rig.fill(c, 0, 64, 1.0);
-        rig.sim.destroy_stream(c);
+        rig.sim.destroy_stream(c).unwrap();
         assert!(matches!(rig.findings()[..], [Finding::StreamDestroyedInUse { .. }]), "seed {seed}");
     }
 }
@@ -60,7 +60,7 @@ fn a_stream_destroyed_with_work_that_is_not_known_to_be_done_is_found() {
 fn use_of_a_dead_stream_is_found_though_its_place_was_given_again() {
     let rig = Rig::new(1);
     let dead = rig.sim.create_stream().unwrap();
-    rig.sim.destroy_stream(dead);
+    rig.sim.destroy_stream(dead).unwrap();
     let next = rig.sim.create_stream().unwrap();
     assert_ne!(dead, next);
     assert!(rig.sim.record(dead, rig.event(), 1).is_err());

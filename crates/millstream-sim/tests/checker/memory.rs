@@ -33,7 +33,7 @@ fn a_release_with_work_that_the_host_has_not_seen_complete_is_found_even_if_it_h
     for seed in SEEDS {
         let rig = Rig::new(seed);
         rig.fill(rig.a, 0, 64, 1.0);
-        rig.sim.release_segment(rig.segment);
+        rig.sim.release_segment(rig.segment).unwrap();
         assert!(matches!(rig.sim.findings()[..], [Finding::ReleaseUnfinished { .. }, ..]), "seed {seed}");
     }
 }
@@ -44,7 +44,7 @@ fn a_release_after_a_synchronise_is_correct() {
         let rig = Rig::new(seed);
         rig.fill(rig.a, 0, 64, 1.0);
         rig.finish();
-        rig.sim.release_segment(rig.segment);
+        rig.sim.release_segment(rig.segment).unwrap();
         assert_eq!(rig.sim.findings(), []);
     }
 }
@@ -52,7 +52,7 @@ fn a_release_after_a_synchronise_is_correct() {
 #[test]
 fn a_use_after_the_release_is_found_and_harms_nobody() {
     let rig = Rig::new(2);
-    rig.sim.release_segment(rig.segment);
+    rig.sim.release_segment(rig.segment).unwrap();
     rig.fill(rig.a, 0, 64, 1.0);
     assert!(matches!(rig.findings()[..], [Finding::UseAfterRelease { .. }]));
 }
@@ -60,8 +60,8 @@ fn a_use_after_the_release_is_found_and_harms_nobody() {
 #[test]
 fn a_second_release_is_found() {
     let rig = Rig::new(2);
-    rig.sim.release_segment(rig.segment);
-    rig.sim.release_segment(rig.segment);
+    rig.sim.release_segment(rig.segment).unwrap();
+    rig.sim.release_segment(rig.segment).unwrap();
     assert!(matches!(rig.sim.findings()[..], [Finding::ReleaseUnknown { .. }]));
 }
 

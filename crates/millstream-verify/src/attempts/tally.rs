@@ -14,7 +14,7 @@ use super::limits::Limit;
 use crate::model::{Counter, Finding};
 
 /// Steps that must never be taken.
-pub const FORBIDDEN: [Step; 3] = [Step::DoubleReturn, Step::PutAfterClose, Step::RevokedInside];
+pub const FORBIDDEN: [Step; 4] = [Step::DoubleReturn, Step::PutAfterClose, Step::RevokedInside, Step::DropFailed];
 
 /// What child processes have said.
 static CHILDREN: [AtomicU64; Step::ALL.len()] = [const { AtomicU64::new(0) }; Step::ALL.len()];
@@ -75,12 +75,19 @@ impl Tally {
         taken
             .map(|step| Finding {
                 attempt: attempt.to_owned(),
-                text: format!("{}: {} times, must be 0", step.name(), self.of(step)),
+                text: format!("{}: {} times, must be 0{}", step.name(), self.of(step), first_drop_error(step)),
                 location: "millstream::evidence".to_owned(),
                 ..Finding::default()
             })
             .collect()
     }
+}
+
+/// The first error of a drop in this process, if that is the step.
+fn first_drop_error(step: Step) -> String {
+    let errors = evidence::drop_errors();
+    let told = step == Step::DropFailed && errors.first.is_some();
+    if told { format!("; in this process {errors}") } else { String::new() }
 }
 
 /// The line by which a child process tells its counters.

@@ -2,6 +2,7 @@
 
 mod creation;
 mod dlpack;
+mod drop_errors;
 mod element_types;
 mod elementwise;
 mod events;
