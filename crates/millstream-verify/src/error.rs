@@ -83,6 +83,12 @@ pub enum Error {
         /// The ids there are.
         known: String,
     },
+    /// The attempt has probes that run in processes of their own.
+    #[error("attempt {id} starts processes of its own: name the millstream binary with `Rounds::binary`")]
+    NeedsBinary {
+        /// The attempt.
+        id: String,
+    },
     /// A round of another subject cannot be replayed by this binary.
     #[error(
         "the round belongs to another subject: it needs a build of source {source_sha256} ({rustc}, features {features}), \
@@ -120,7 +126,10 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self {
             Error::Ledger(error) => error.exit_code(),
-            Error::NotATree { .. } | Error::TooLarge { .. } | Error::UnknownAttempt { .. } => 64,
+            Error::NotATree { .. }
+            | Error::TooLarge { .. }
+            | Error::UnknownAttempt { .. }
+            | Error::NeedsBinary { .. } => 64,
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => 64,
             Error::Read { .. } => 70,
             Error::Write { .. } => 73,

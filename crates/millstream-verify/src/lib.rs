@@ -23,6 +23,7 @@ pub mod history;
 pub mod ledger;
 pub mod model;
 pub mod open;
+pub mod own_code;
 pub mod plan;
 pub mod report;
 pub mod round;

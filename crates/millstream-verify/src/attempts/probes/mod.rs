@@ -236,6 +236,13 @@ pub(super) fn drive(context: &Context<'_>, id: &str, list: &[Driven], place: imp
     driving
 }
 
+/// Whether the attempt of that id has probes that run in processes of their own.
+#[must_use]
+pub fn in_children(id: &str) -> bool {
+    let any = |list: &[Driven]| list.iter().any(|driven| matches!(driven.what, What::Child(_)));
+    id == "thread_local" || super::SHEETS.iter().any(|sheet| sheet.id == id && any(sheet.probes))
+}
+
 /// A panic inside a probe is what it found.
 fn guarded<T>(f: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(f)).unwrap_or_else(|panic| {
