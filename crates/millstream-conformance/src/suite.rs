@@ -55,6 +55,7 @@ macro_rules! __conformance_cases {
             memory::released_memory_comes_back
             transfer::staging_carries_bytes_there_and_back
             transfer::a_download_leaves_the_bytes_around_it_alone
+            transfer::joined_downloads_bring_each_its_bytes
             order::a_stream_runs_in_order
             order::a_wait_really_waits
             order::a_late_reader_is_waited_for

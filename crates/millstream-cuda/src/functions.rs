@@ -7,7 +7,7 @@ use millstream_hal::{DType, ReduceOp};
 use crate::driver::{Answer, Driver, Handle};
 use crate::unheard;
 
-/// Tiles of an f32 product.
+/// Tiles of an f32 product, by their columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tile {
     Small = 32,
@@ -36,6 +36,7 @@ pub(crate) struct Functions {
     product: [Handle; 7],
     pub(crate) poison: Handle,
     pub(crate) carry: Handle,
+    pub(crate) carry_all: Handle,
     pub(crate) spin: Handle,
 }
 
@@ -94,6 +95,7 @@ impl Functions {
             })?,
             poison: get(aids, "poison")?,
             carry: get(aids, "carry")?,
+            carry_all: get(aids, "carry_all")?,
             spin: get(aids, "spin")?,
             modules,
         })

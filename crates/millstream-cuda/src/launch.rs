@@ -13,7 +13,7 @@ mod walk;
 
 use millstream_hal::{DType, Kernel, Launch, Layout, PhiloxKey, Scalar};
 
-use self::arguments::{Aid, Carry, Elementwise, Fill, Number, Random};
+use self::arguments::{Aid, CARRIES, Carry, CarryAll, Elementwise, Fill, Number, Random};
 use self::walk::Walk;
 use crate::driver::{Answer, Driver, Handle};
 use crate::functions::Functions;
@@ -31,6 +31,14 @@ pub(crate) struct To<'a> {
 
 /// Bytes up to which a kernel carries a download: the results of reductions.
 const CARRIED_MAX: usize = 4096;
+
+/// Most launches that are joined.
+pub(crate) const JOINED_MAX: usize = CARRIES;
+
+/// Threads that carry so many bytes.
+fn carriers(bytes: usize) -> u32 {
+    if bytes <= 128 { 32 } else { 256 }
+}
 
 /// Blocks of a multiprocessor that a grid has at most.
 const WAVES: u32 = 16;
@@ -120,8 +128,7 @@ pub(crate) fn enqueue(to: &To<'_>, launch: &Launch) -> Answer {
         }
         Kernel::Upload { bytes } => to.driver.copy_to_device(ptr(0), ptr(1), *bytes, to.stream),
         Kernel::Download { bytes, from, to: at } if *bytes <= CARRIED_MAX => {
-            let carry = Carry { to: ptr(0) + *at as u64, from: ptr(1) + *from as u64, bytes: *bytes as u64 };
-            to.over(f.carry, bytes.div_ceil(4), if *bytes <= 128 { 32 } else { 256 }, &carry)
+            to.over(f.carry, bytes.div_ceil(4), carriers(*bytes), &Carry::new(ptr(0), *at, ptr(1), *from, *bytes))
         }
         Kernel::Download { bytes, from, to: at } => {
             to.driver.copy_to_host(ptr(0) + *at as u64, ptr(1) + *from as u64, *bytes, to.stream)
@@ -135,6 +142,28 @@ pub(crate) fn enqueue(to: &To<'_>, launch: &Launch) -> Answer {
         }
         Kernel::Fingerprint { bytes } => reduce::fingerprint(to, [ptr(0), ptr(1)], *bytes),
     }
+}
+
+/// What a small download carries.
+fn carried(launch: &Launch) -> Option<Carry> {
+    let Kernel::Download { bytes, from, to } = launch.kernel else { return None };
+    let ptr = |n: usize| launch.operands()[n].ptr.0;
+    (1..=CARRIED_MAX).contains(&bytes).then(|| Carry::new(ptr(0), to, ptr(1), from, bytes))
+}
+
+/// Enqueues the first of `launches`, whose operands were checked, with the small downloads after it when it is one; says how many.
+pub(crate) fn enqueue_joined(to: &To<'_>, launches: &[Launch]) -> Answer<usize> {
+    let mut all = CarryAll::default();
+    let (mut joined, mut most) = (0, 0);
+    for (launch, place) in launches.iter().zip(&mut all.pieces) {
+        let Some(carry) = carried(launch) else { break };
+        (joined, most) = (joined + 1, most.max(carry.bytes as usize));
+        *place = carry;
+    }
+    if joined < 2 {
+        return enqueue(to, &launches[0]).map(|()| 1);
+    }
+    to.driver.launch(to.functions.carry_all, [joined as u32, 1], carriers(most), to.stream, &all).map(|()| joined)
 }
 
 fn random(out: u64, elements: usize, key: &PhiloxKey) -> Random {

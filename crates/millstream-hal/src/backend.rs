@@ -90,6 +90,15 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Enqueues a kernel.
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()>;
+    /// Most launches that one [`Backend::launch_joined`] is given: 1 where joining gains nothing.
+    fn joined_max(&self) -> usize {
+        1
+    }
+    /// Enqueues the first of `launches` (at least one, at most [`Backend::joined_max`]), and those after it that go into the same call of the device. Returns how many, the others are for
+    /// the caller to give again. Each reaches its own position, as if launched alone; none reads what another of them writes. Errors: those of `launch`, and then none of them was enqueued.
+    fn launch_joined(&self, stream: RawStream, launches: &[Launch]) -> Result<usize> {
+        self.launch(stream, &launches[0]).map(|()| 1)
+    }
     /// Enqueues a mark: `event` stands for all work of `stream` up to here, at position `seq`.
     fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()>;
     /// Enqueues a wait: later work of `stream` starts after the mark that `event` has now.

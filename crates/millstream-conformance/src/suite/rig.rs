@@ -56,6 +56,21 @@ impl Lane {
         self.backend.launch(self.stream, &Launch::new(kernel, self.seq, operands)).expect("a launch");
     }
 
+    /// All of `launches`, as many at once as the device takes.
+    pub(super) fn launch_joined(&mut self, launches: &mut [Launch]) {
+        let max = self.backend.joined_max();
+        let mut done = 0;
+        while done < launches.len() {
+            let until = launches.len().min(done + max);
+            let some = &mut launches[done..until];
+            some.iter_mut().zip(self.seq + 1..).for_each(|(launch, seq)| launch.seq = seq);
+            let taken = self.backend.launch_joined(self.stream, some).expect("launches");
+            assert!((1..=some.len()).contains(&taken), "{taken} of {} launches were taken", some.len());
+            (done, self.seq) = (done + taken, self.seq + taken as u64);
+            self.drive();
+        }
+    }
+
     pub(super) fn launch(&mut self, kernel: Kernel, operands: &[Operand]) {
         self.enqueue(kernel, operands);
         self.drive();

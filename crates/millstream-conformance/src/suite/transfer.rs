@@ -1,6 +1,6 @@
 //! Staging, uploads, downloads, fingerprints: bytes as they are.
 
-use millstream_hal::{Access, DType, DevicePtr, Kernel, Operand, RawStaging};
+use millstream_hal::{Access, DType, DevicePtr, Kernel, Launch, Operand, RawStaging};
 
 use super::Make;
 use super::host;
@@ -47,6 +47,33 @@ pub(super) fn a_download_leaves_the_bytes_around_it_alone(make: Make<'_>) {
     let got = host::read(&staging, 0, 100);
     assert_eq!(got[33..54], wanted, "the bytes asked for");
     assert!(got[..33].iter().chain(&got[54..]).all(|b| *b == 0xee), "bytes around a download were written");
+    rig.backend.release_staging(staging).expect("a give-back");
+    lane.end();
+    rig.end();
+}
+
+pub(super) fn joined_downloads_bring_each_its_bytes(make: Make<'_>) {
+    let rig = Rig::new(make);
+    let mut lane = rig.lane();
+    let block = rig.block(4_096);
+    rig.put(&mut lane, block, &values(1, 4_096));
+    let bytes: Vec<u8> = values(1, 4_096).iter().flat_map(|x| x.to_le_bytes()).collect();
+    let staging = rig.backend.allocate_staging(40_000).expect("staging");
+    host::write(&staging, 0, &[0xee; 40_000]);
+    let operands = [operand(&staging, Access::Write), block.input()];
+    let mut wanted = vec![0xee; 40_000];
+    let (mut launches, mut to) = (Vec::new(), 0);
+    // Words as of reductions, ends between words, and one that is large; a byte is left out after each.
+    for n in 0..200 {
+        let (bytes_of_it, from) =
+            if n == 150 { (9_001, 7) } else { (if n % 5 == 4 { 70 + n } else { 4 }, n * 12 + n % 3) };
+        wanted[to..to + bytes_of_it].copy_from_slice(&bytes[from..from + bytes_of_it]);
+        launches.push(Launch::new(Kernel::Download { bytes: bytes_of_it, from, to }, 0, &operands));
+        to += bytes_of_it.next_multiple_of(4) + if n % 7 == 0 { 1 } else { 4 };
+    }
+    lane.launch_joined(&mut launches);
+    lane.finish();
+    assert!(host::read(&staging, 0, 40_000) == wanted, "a download among several brought other bytes than alone");
     rig.backend.release_staging(staging).expect("a give-back");
     lane.end();
     rig.end();

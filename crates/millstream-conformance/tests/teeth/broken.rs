@@ -37,6 +37,7 @@ pub(crate) enum How {
     SumsForMean,
     WritesOneWordMore,
     IgnoresTheTargetOfDownloads,
+    ForgetsWhatItJoined,
     KnowsEveryEvent,
     HasAFault,
     MovesThePositionAhead,
@@ -242,6 +243,14 @@ impl Backend for Broken {
                 self.sim.launch(stream, &launch)
             }
         }
+    }
+
+    fn joined_max(&self) -> usize {
+        if self.how == How::ForgetsWhatItJoined { 8 } else { 1 }
+    }
+
+    fn launch_joined(&self, stream: RawStream, launches: &[Launch]) -> Result<usize> {
+        self.launch(stream, &launches[0]).map(|()| launches.len())
     }
 
     fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()> {

@@ -88,6 +88,7 @@ fn kernel_cases_find_wrong_arithmetic() {
     refuses("uniform_numbers_follow_philox_and_stay_below_their_end", How::WidensTheRange);
     finds("a_fill_writes_its_value_and_no_more", How::WritesOneWordMore);
     finds("a_download_leaves_the_bytes_around_it_alone", How::IgnoresTheTargetOfDownloads);
+    finds("joined_downloads_bring_each_its_bytes", How::ForgetsWhatItJoined);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use millstream_hal::{
 };
 
 use super::CudaBackend;
-use crate::driver::Code;
+use crate::driver::{Answer, Code};
 use crate::launch::{self, To};
 use crate::stream::Scratch;
 use crate::{memory, poll, unheard};
@@ -68,21 +68,17 @@ impl Backend for CudaBackend {
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {
         self.fault.check()?;
         check(launch);
-        let slot = self.stream(stream);
-        let position = slot.position_of(launch.seq);
-        let answer = self.driver().and_then(|driver| {
-            let to = To {
-                driver,
-                functions: &self.loaded.functions,
-                stream: slot.native(),
-                scratch: slot.scratch(),
-                multiprocessors: self.loaded.multiprocessors,
-            };
-            launch::enqueue(&to, launch)?;
-            slot.note_enqueued(position);
-            Ok(())
-        });
-        answer.map_err(|code| self.failed(Some(slot), "an operation was enqueued", code))
+        self.enqueue(stream, |to| launch::enqueue(to, launch).map(|()| ((), launch.seq)))
+    }
+
+    fn joined_max(&self) -> usize {
+        launch::JOINED_MAX
+    }
+
+    fn launch_joined(&self, stream: RawStream, launches: &[Launch]) -> Result<usize> {
+        self.fault.check()?;
+        launches.iter().for_each(check);
+        self.enqueue(stream, |to| launch::enqueue_joined(to, launches).map(|n| (n, launches[n - 1].seq)))
     }
 
     fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()> {
@@ -206,6 +202,27 @@ impl Backend for CudaBackend {
             let ended = driver.destroy_executable(executable);
             ended.and(driver.free(scratch.0))
         })
+    }
+}
+
+impl CudaBackend {
+    /// Enqueues what `put` does, which says with its result the sequence number that it reaches.
+    #[inline]
+    fn enqueue<R>(&self, stream: RawStream, put: impl FnOnce(&To<'_>) -> Answer<(R, u64)>) -> Result<R> {
+        let slot = self.stream(stream);
+        let answer = self.driver().and_then(|driver| {
+            let to = To {
+                driver,
+                functions: &self.loaded.functions,
+                stream: slot.native(),
+                scratch: slot.scratch(),
+                multiprocessors: self.loaded.multiprocessors,
+            };
+            let (result, seq) = put(&to)?;
+            slot.note_enqueued(slot.position_of(seq));
+            Ok(result)
+        });
+        answer.map_err(|code| self.failed(Some(slot), "an operation was enqueued", code))
     }
 }
 

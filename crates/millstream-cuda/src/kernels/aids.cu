@@ -29,10 +29,24 @@ struct Carry {
 static_assert(sizeof(Carry) == 24, "as on the host");
 
 // To pinned memory of the host. For a few bytes this is far cheaper than a copy engine, of which all streams share few.
-extern "C" __global__ void __launch_bounds__(256) carry(const __grid_constant__ Carry x) {
+DEVICE void carry_from(const Carry& x, u64 first, u64 step) {
     if ((((u64)x.to | (u64)x.from | x.bytes) & 3) == 0) {
-        EACH(i, x.bytes / 4) ((u32*)x.to)[i] = ((const u32*)x.from)[i];
+        for (u64 i = first; i < x.bytes / 4; i += step) ((u32*)x.to)[i] = ((const u32*)x.from)[i];
     } else {
-        EACH(i, x.bytes) x.to[i] = x.from[i];
+        for (u64 i = first; i < x.bytes; i += step) x.to[i] = x.from[i];
     }
+}
+
+extern "C" __global__ void __launch_bounds__(256) carry(const __grid_constant__ Carry x) {
+    carry_from(x, (u64)blockIdx.x * blockDim.x + threadIdx.x, (u64)gridDim.x * blockDim.x);
+}
+
+struct CarryAll {
+    Carry pieces[128];
+};
+static_assert(sizeof(CarryAll) == 3072, "as on the host");
+
+// A block for each piece.
+extern "C" __global__ void __launch_bounds__(256) carry_all(const __grid_constant__ CarryAll x) {
+    carry_from(x.pieces[blockIdx.x], threadIdx.x, blockDim.x);
 }

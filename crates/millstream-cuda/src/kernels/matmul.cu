@@ -167,16 +167,113 @@ template <int BM, int BN, int BK, int TM, int TN, bool EDGE> DEVICE void product
     }
 }
 
-#define PRODUCT(side, bk, tm, tn, threads, blocks)                                                                       \
-    extern "C" __global__ void __launch_bounds__(threads, blocks) matmul_##side(const __grid_constant__ Matmul x) {      \
-        product<side, side, bk, tm, tn, false>(x);                                                                       \
-    }                                                                                                                    \
-    extern "C" __global__ void __launch_bounds__(threads, blocks) matmul_##side##_edge(const __grid_constant__ Matmul x) { \
-        product<side, side, bk, tm, tn, true>(x);                                                                        \
+// Sixteen bytes to shared memory: from compute capability 8.0 on by a copy that uses no register and goes on beside the arithmetic.
+DEVICE void bring(float* to, const float* from) {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"((u32)__cvta_generic_to_shared(to)), "l"(from) : "memory");
+#else
+    *(float4*)to = *(const float4*)from;
+#endif
+}
+DEVICE void await_brought() {
+#if __CUDA_ARCH__ >= 800
+    asm volatile("cp.async.wait_all;" ::: "memory");
+#endif
+}
+
+// The large tiles without edges. As `product`, but `b` goes to shared memory by `bring`, and a thread reads the factors of the next step of k while it multiplies
+// those of this one. One barrier in BK steps: behind it nobody reads the buffer that is filled next.
+template <int BM, int BN, int BK, int TM, int TN> DEVICE void product_whole(const Matmul& x) {
+    constexpr int NT = (BM / TM) * (BN / TN);
+    constexpr int LR = 4, LC = 8; // lanes of a warp
+    constexpr int WM = LR * TM, WN = LC * TN;
+    constexpr int AV = BM * BK / 4 / NT, BV = BK * BN / 4 / NT; // vectors that a thread brings
+    constexpr int AR = NT / (BK / 4), BR = NT / (BN / 4); // rows between two of them
+    static_assert(TM % 4 == 0 && TN % 4 == 0 && BK % 2 == 0, "whole vectors, and the first step finds its factors at 0");
+    static_assert(NT % (BK / 4) == 0 && NT % (BN / 4) == 0 && AV > 0 && BV > 0, "a thread keeps its column");
+    __shared__ __align__(16) float As[2][BK][BM + 4];
+    __shared__ __align__(16) float Bs[2][BK][BN];
+
+    const int t = threadIdx.x, lane = t % 32, warp = t / 32;
+    const int row0 = warp / (BN / WN) * WM + lane / LC * 4, col0 = warp % (BN / WN) * WN + lane % LC * 4;
+    const int a_row = t / (BK / 4), a_col = t % (BK / 4) * 4, b_row = t / (BN / 4), b_col = t % (BN / 4) * 4;
+    const u64 m0 = (u64)(blockIdx.x / x.columns) * BM, n0 = (u64)(blockIdx.x % x.columns) * BN;
+    u64 a_at, b_at;
+    batch_offsets(x, blockIdx.y, a_at, b_at);
+    // The thread's first vectors; both move on with k.
+    const float* a = (const float*)x.a + a_at + (m0 + a_row) * x.a_row + a_col;
+    const float* b = (const float*)x.b + b_at + (u64)b_row * x.b_row + n0 + b_col;
+    float4 ar[AV];
+    float acc[TM][TN] = {}, fa[2][TM], fb[2][TN];
+
+    auto fetch = [&](int buffer) {
+        #pragma unroll
+        for (int v = 0; v < AV; v++) ar[v] = *(const float4*)(a + (u64)(v * AR) * x.a_row);
+        #pragma unroll
+        for (int v = 0; v < BV; v++) bring(&Bs[buffer][b_row + v * BR][b_col], b + (u64)(v * BR) * x.b_row);
+        a += BK;
+        b += (u64)BK * x.b_row;
+    };
+    auto keep = [&](int buffer) {
+        #pragma unroll
+        for (int v = 0; v < AV; v++) {
+            As[buffer][a_col][a_row + v * AR] = ar[v].x;
+            As[buffer][a_col + 1][a_row + v * AR] = ar[v].y;
+            As[buffer][a_col + 2][a_row + v * AR] = ar[v].z;
+            As[buffer][a_col + 3][a_row + v * AR] = ar[v].w;
+        }
+        await_brought();
+        __syncthreads();
+    };
+    auto factors = [&](int of, int buffer, int k) {
+        #pragma unroll
+        for (int q = 0; q < TM / 4; q++) *(float4*)&fa[of][4 * q] = *(const float4*)&As[buffer][k][row0 + q * LR * 4];
+        #pragma unroll
+        for (int q = 0; q < TN / 4; q++) *(float4*)&fb[of][4 * q] = *(const float4*)&Bs[buffer][k][col0 + q * LC * 4];
+    };
+
+    fetch(0);
+    keep(0);
+    factors(0, 0, 0);
+    int buffer = 0;
+    for (u32 k0 = 0; k0 < x.k; k0 += BK) {
+        bool more = k0 + BK < x.k;
+        if (more) fetch(buffer ^ 1);
+        #pragma unroll
+        for (int k = 0; k < BK; k++) {
+            if (k + 1 < BK) {
+                factors((k + 1) % 2, buffer, k + 1);
+            } else if (more) {
+                keep(buffer ^ 1);
+                factors(0, buffer ^ 1, 0);
+            }
+            #pragma unroll
+            for (int i = 0; i < TM; i++)
+                #pragma unroll
+                for (int j = 0; j < TN; j++) acc[i][j] = fmaf(fa[k % 2][i], fb[k % 2][j], acc[i][j]);
+        }
+        buffer ^= 1;
     }
-PRODUCT(32, 32, 2, 4, 128, 4)
-PRODUCT(64, 16, 4, 4, 256, 2)
-PRODUCT(128, 8, 8, 8, 256, 2)
+
+    float* out = (float*)x.out + (u64)blockIdx.y * x.m * x.n;
+    #pragma unroll
+    for (int i = 0; i < TM; i++) {
+        u64 r = m0 + row0 + i / 4 * (LR * 4) + i % 4;
+        #pragma unroll
+        for (int q = 0; q < TN / 4; q++) *(float4*)(out + r * x.n + n0 + col0 + q * LC * 4) = *(float4*)&acc[i][4 * q];
+    }
+}
+
+#define PRODUCT(name, threads, blocks, ...)                                                                       \
+    extern "C" __global__ void __launch_bounds__(threads, blocks) matmul_##name(const __grid_constant__ Matmul x) { \
+        __VA_ARGS__(x);                                                                                             \
+    }
+PRODUCT(32, 128, 4, product<32, 32, 32, 2, 4, false>)
+PRODUCT(32_edge, 128, 4, product<32, 32, 32, 2, 4, true>)
+PRODUCT(64, 128, 3, product_whole<64, 64, 16, 8, 4>)
+PRODUCT(64_edge, 128, 3, product<64, 64, 16, 8, 4, true>)
+PRODUCT(128, 128, 3, product_whole<64, 128, 16, 8, 8>)
+PRODUCT(128_edge, 128, 3, product<64, 128, 8, 8, 8, true>)
 
 DEVICE float multiplied(float x, float y, float sum) { return fmaf(x, y, sum); }
 DEVICE double multiplied(double x, double y, double sum) { return fma(x, y, sum); }

@@ -152,10 +152,32 @@ pub(super) struct Aid {
 
 /// `Carry` of aids.cu.
 #[repr(C)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Carry {
     pub(super) to: u64,
     pub(super) from: u64,
     pub(super) bytes: u64,
+}
+
+impl Carry {
+    pub(super) fn new(staging: u64, to: usize, a: u64, from: usize, bytes: usize) -> Self {
+        Self { to: staging + to as u64, from: a + from as u64, bytes: bytes as u64 }
+    }
+}
+
+/// Most pieces of a [`CarryAll`]: a kernel's parameter has at most 4096 bytes.
+pub(super) const CARRIES: usize = 128;
+
+/// `CarryAll` of aids.cu.
+#[repr(C)]
+pub(super) struct CarryAll {
+    pub(super) pieces: [Carry; CARRIES],
+}
+
+impl Default for CarryAll {
+    fn default() -> Self {
+        Self { pieces: [Carry::default(); CARRIES] }
+    }
 }
 
 #[cfg(test)]
@@ -176,6 +198,7 @@ mod tests {
             ("Matmul", size_of::<Matmul>()),
             ("Aid", size_of::<Aid>()),
             ("Carry", size_of::<Carry>()),
+            ("CarryAll", size_of::<CarryAll>()),
         ];
         for (name, size) in sizes {
             let wanted = format!("static_assert(sizeof({name}) == {size},");

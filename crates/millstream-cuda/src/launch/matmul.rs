@@ -10,24 +10,37 @@ use super::arguments::{BATCH_DIMS, Matmul};
 use crate::driver::Answer;
 use crate::functions::Tile;
 
-/// Tiles below which a smaller one spreads over more multiprocessors.
-const TILES_MIN: usize = 48;
 /// Most blocks along the second axis of a grid.
 const GRID_MAX: usize = 65_535;
 
 impl Tile {
+    /// The largest tile of which there are enough to spread over the multiprocessors.
     fn of(m: usize, n: usize, batch: usize) -> Self {
-        let tiles =
-            |tile: Self| m.div_ceil(tile as usize).saturating_mul(n.div_ceil(tile as usize)).saturating_mul(batch);
-        [Self::Large, Self::Middle].into_iter().find(|tile| tiles(*tile) >= TILES_MIN).unwrap_or(Self::Small)
+        let enough = |tile: Self, least: usize| {
+            let (rows, columns) = tile.size();
+            m.div_ceil(rows).saturating_mul(n.div_ceil(columns)).saturating_mul(batch) >= least
+        };
+        match () {
+            () if enough(Self::Large, 96) => Self::Large,
+            () if enough(Self::Middle, 48) => Self::Middle,
+            () => Self::Small,
+        }
     }
 
-    /// Steps of k at once, and threads of a block: as in matmul.cu.
-    fn inside(self) -> (usize, u32) {
+    /// Rows and columns: as in matmul.cu.
+    fn size(self) -> (usize, usize) {
         match self {
-            Self::Small => (32, 128),
-            Self::Middle => (16, 256),
-            Self::Large => (8, 256),
+            Self::Small => (32, 32),
+            Self::Middle => (64, 64),
+            Self::Large => (64, 128),
+        }
+    }
+
+    /// Steps of k at once, without edges.
+    fn steps(self) -> usize {
+        match self {
+            Self::Small => 32,
+            Self::Middle | Self::Large => 16,
         }
     }
 }
@@ -63,29 +76,29 @@ pub(super) fn enqueue(to: &To<'_>, [out, a_ptr, b_ptr]: [u64; 3], dtype: DType, 
     };
     argument.a_along_m = u32::from(argument.a_row == 1 && argument.a_col != 1);
     argument.b_along_k = u32::from(argument.b_row == 1 && argument.b_col != 1);
-    let (function, side, threads) = if dtype == DType::F32 {
+    let (function, (rows, columns), threads) = if dtype == DType::F32 {
         let tile = Tile::of(m, n, batch);
-        let (steps, threads) = tile.inside();
-        (to.functions.product_f32(tile, !is_whole(&argument, tile as usize, steps)), tile as usize, threads)
+        (to.functions.product_f32(tile, !is_whole(&argument, tile)), tile.size(), 128)
     } else {
-        (to.functions.product(dtype), 32, 256)
+        (to.functions.product(dtype), (32, 32), 256)
     };
-    argument.columns = n.div_ceil(side) as u32;
-    let tiles = m.div_ceil(side) * n.div_ceil(side);
+    argument.columns = n.div_ceil(columns) as u32;
+    let tiles = m.div_ceil(rows) * n.div_ceil(columns);
     let grid = [u32::try_from(tiles).unwrap_or(u32::MAX), batch.min(GRID_MAX) as u32];
     to.driver.launch(function, grid, threads, to.stream, &argument)
 }
 
 /// Whether the operands are whole tiles, row-major and aligned to vectors.
-fn is_whole(x: &Matmul, side: usize, steps: usize) -> bool {
+fn is_whole(x: &Matmul, tile: Tile) -> bool {
+    let (rows, columns) = tile.size();
     let in_one = x.batch <= GRID_MAX as u64;
     let whole = |size: u32, of: usize| size > 0 && (size as usize).is_multiple_of(of);
     let vectors = [x.a_row, x.b_row].into_iter().chain(x.a_batch).chain(x.b_batch).all(|s| s.is_multiple_of(4));
     let aligned = [x.out, x.a, x.b].into_iter().all(|ptr| ptr.is_multiple_of(16));
     in_one
-        && whole(x.m, side)
-        && whole(x.n, side)
-        && whole(x.k, steps)
+        && whole(x.m, rows)
+        && whole(x.n, columns)
+        && whole(x.k, tile.steps())
         && x.a_col == 1
         && x.b_col == 1
         && vectors
@@ -99,6 +112,7 @@ mod tests {
     #[test]
     fn a_tile_follows_from_the_shape() {
         assert_eq!(Tile::of(1024, 1024, 1), Tile::Large);
+        assert_eq!(Tile::of(768, 768, 1), Tile::Middle);
         assert_eq!(Tile::of(512, 512, 1), Tile::Middle);
         assert_eq!(Tile::of(256, 256, 1), Tile::Small);
         assert_eq!(Tile::of(1, 1, 1), Tile::Small);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use millstream_hal::{Backend, Error, EventStatus};
+use millstream_hal::{Access, Backend, DevicePtr, Error, EventStatus, Kernel, Launch, Operand};
 use millstream_sync::thread;
 
 use super::rig::{Living, Machine, fill, spin, there_and_back};
@@ -102,6 +102,34 @@ fn bytes_go_there_and_back_in_one_call_each() {
     there_and_back(&device, stream, &sent[..16]);
     let calls = ["cuMemcpyHtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuLaunchKernel"].map(|name| machine.count(name));
     assert_eq!(calls, [2, 1, 1], "a kernel carries a few bytes to the host");
+    device.destroy_stream(stream).unwrap();
+    assert_eq!(machine.living(Living::Mistakes), 0);
+}
+
+#[test]
+fn small_downloads_are_joined_in_one_call_and_a_large_one_goes_alone() {
+    let machine = Machine::new();
+    let device = machine.open().unwrap();
+    let stream = device.create_stream().unwrap();
+    let segment = device.allocate_segment(1 << 20).unwrap();
+    let staging = device.allocate_staging(1 << 16).unwrap();
+    let to = Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access: Access::Write, staging: true };
+    let from = Operand { ptr: segment.base, bytes: segment.bytes, access: Access::Read, staging: false };
+    let download = |n: usize, bytes| Launch::new(Kernel::Download { bytes, from: n, to: 4 * n }, n as u64, &[to, from]);
+    let taken = |launches: &[Launch]| {
+        let mut taken = 0;
+        let calls = machine.calls(|| taken = device.launch_joined(stream, launches).unwrap());
+        (taken, calls)
+    };
+    let small: Vec<Launch> = (1..=device.joined_max()).map(|n| download(n, 4)).collect();
+    assert!(small.len() >= 100, "what a window of fifty iterations reads");
+    assert_eq!(taken(&small), (small.len(), 1));
+    assert_eq!(taken(&[small[0], small[1], download(3, 5_000), small[3]]), (2, 1));
+    assert_eq!(taken(&[download(3, 5_000), small[3]]), (1, 1));
+    assert_eq!(taken(&[small[0], spin(2), small[2]]), (1, 1));
+    assert_eq!(taken(&[download(1, 0), small[1], small[2]]), (1, 0), "nothing is no call");
+    device.release_segment(segment).unwrap();
+    device.release_staging(staging).unwrap();
     device.destroy_stream(stream).unwrap();
     assert_eq!(machine.living(Living::Mistakes), 0);
 }

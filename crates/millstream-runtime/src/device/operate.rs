@@ -1,6 +1,6 @@
 //! What runs on a device: allocation, kernels, transfers. The kernels are the caller's; this file has no word for them.
 
-use millstream_hal::{Access, Kernel, MAX_OPERANDS};
+use millstream_hal::{Access, Kernel, Launch, MAX_OPERANDS};
 use millstream_sync::lock::try_enter;
 
 use super::Device;
@@ -148,6 +148,8 @@ impl Device {
         let shared = self.shared();
         let size = left.iter().map(|part| part.bytes).sum::<usize>().min(shared.memory.staging.piece_bytes_max());
         let mut staged = shared.stage(size)?;
+        let joined_max = shared.backend.joined_max();
+        let (mut launches, mut inputs) = (Vec::new(), Vec::new());
         let mut to = 0;
         let mut last = None;
         while to < size
@@ -156,14 +158,22 @@ impl Device {
             let bytes = part.bytes.min(size - to);
             let kernel = Kernel::Download { bytes, from: part.from, to };
             let operands = [staged.operand(size, Access::Write), part.buffer.operand(Access::Read)];
-            let stamp = shared.submit(here, kernel, &operands, &[part.buffer], &[])?;
-            staged.busy_until(stamp.stream, stamp.seq);
-            last = Some(stamp);
+            launches.push(Launch::new(kernel, 0, &operands));
+            inputs.push(part.buffer);
             to += bytes;
             (part.from, part.bytes) = (part.from + bytes, part.bytes - bytes);
             if part.bytes == 0 {
                 left.pop();
             }
+        }
+        // Many small values are one call of the device.
+        let mut done = 0;
+        while done < launches.len() {
+            let until = launches.len().min(done + joined_max);
+            let (stamp, taken) = shared.submit_joined(here, &mut launches[done..until], &inputs[done..until], &[])?;
+            staged.busy_until(stamp.stream, stamp.seq);
+            last = Some(stamp);
+            done += taken;
         }
         if let Some(stamp) = last {
             let why = Why::here("download");

@@ -9,7 +9,7 @@
 
 use std::time::{Duration, Instant};
 
-use millstream_hal::Kernel;
+use millstream_hal::{Kernel, Launch};
 use millstream_sync::lock::Held;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::schedule::{self, Point};
@@ -210,7 +210,8 @@ impl Shared {
                 }
             };
             let tail = Stamp { device: self.id, stream: other, generation: stream.generation(), seq };
-            if self.enqueue(held, here, Kernel::Spin { micros: 0 }, &[], &[], &[tail]).is_ok() {
+            let mut nothing = [Launch::new(Kernel::Spin { micros: 0 }, 0, &[])];
+            if self.enqueue(held, here, &mut nothing, &[], &[tail]).is_ok() {
                 if let Some(raw) = self.streams.slot(here.slot).raw() {
                     self.backend.drive(raw);
                 }

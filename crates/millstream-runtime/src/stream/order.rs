@@ -42,6 +42,20 @@ impl Shared {
         inputs: &[&Buffer],
         after: &[Stamp],
     ) -> Result<Stamp> {
+        let mut launch = [Launch::new(kernel, 0, operands)];
+        self.submit_joined(here, &mut launch, inputs, after).map(|(stamp, _)| stamp)
+    }
+
+    /// The same for as many of `launches` from the first on as the backend takes at once: the stamp of the last of them, and how many. Of several launches each has one input.
+    /// Errors: as `submit`, and then none of them was enqueued.
+    #[inline]
+    pub(crate) fn submit_joined(
+        self: &Arc<Self>,
+        here: &Here,
+        launches: &mut [Launch],
+        inputs: &[&Buffer],
+        after: &[Stamp],
+    ) -> Result<(Stamp, usize)> {
         self.check()?;
         for input in inputs {
             if !Arc::ptr_eq(input.shared(), self) {
@@ -49,8 +63,10 @@ impl Shared {
             }
         }
         let start = here.ring.now();
-        let enqueued = try_enter(|held| self.enqueue(held, here, kernel, operands, inputs, after));
-        let seq = enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
+        let enqueued = try_enter(|held| self.enqueue(held, here, launches, inputs, after));
+        let taken = enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
+        let launches = &launches[..taken];
+        let seq = launches[taken - 1].seq;
         let slot = self.streams.slot(here.slot);
         // With the profiler off there is no reading yet.
         slot.note_used(if start == 0 { self.profiler.clock() } else { start });
@@ -58,23 +74,25 @@ impl Shared {
             schedule::point(Point::Backend);
             self.backend.drive(raw);
         }
-        here.ring.operation(kernel.name(), here.slot, seq, start);
+        for launch in launches {
+            here.ring.operation(launch.kernel.name(), here.slot, launch.seq, start);
+        }
         if self.options.launch_blocking {
             let why = Why::here("launch");
             try_enter(|held| self.await_seq(held, here.slot, seq, None, why)).ok_or(Error::Reentered)??;
         }
-        Ok(Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq })
+        Ok((Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq }, taken))
     }
 
+    /// Enqueues as many of `launches` from the first on as the backend takes at once, and writes their positions into them. Returns how many.
     pub(crate) fn enqueue(
         &self,
         held: &mut Held<'_, Nothing>,
         here: &Here,
-        kernel: Kernel,
-        operands: &[Operand],
+        launches: &mut [Launch],
         inputs: &[&Buffer],
         after: &[Stamp],
-    ) -> Result<u64> {
+    ) -> Result<usize> {
         let index = here.slot;
         let slot = self.streams.slot(index);
         let raw = slot.raw_or_create(&*self.backend, &self.evidence)?;
@@ -84,7 +102,7 @@ impl Shared {
             false => None,
         };
         let mut covers: Vec<(Stamp, u64, Arc<NativeEvent>)> = Vec::new();
-        let seq = loop {
+        let taken = loop {
             let mut submission = held.lock(&slot.submit);
             // Closing takes this lock once after it set the state: who is here either sees it or is waited for.
             if !self.gate.is_live() {
@@ -126,19 +144,30 @@ impl Shared {
                     submission.seen[usize::from(stamp.stream)] = *at;
                 }
                 record::boundary(Boundary::Enqueue);
-                let launch = Launch::new(kernel, seq, operands);
-                self.backend.launch(raw, &launch).map_err(Error::backend("launching a kernel"))
+                launches.iter_mut().zip(seq..).for_each(|(launch, seq)| launch.seq = seq);
+                let taken = match &*launches {
+                    [one] => self.backend.launch(raw, one).map(|()| 1),
+                    several => self.backend.launch_joined(raw, several),
+                };
+                taken.map_err(Error::backend("launching a kernel"))
             };
-            if let Err(error) = enqueue() {
-                // The waits are enqueued and no position comes after them: nobody can see them over.
-                submission.unseen.extend(covers.into_iter().map(|(_, _, event)| event));
-                return Err(error);
+            let taken = match enqueue() {
+                Ok(taken) => taken,
+                Err(error) => {
+                    // The waits are enqueued and no position comes after them: nobody can see them over.
+                    submission.unseen.extend(covers.into_iter().map(|(_, _, event)| event));
+                    return Err(error);
+                }
+            };
+            let mut tail = seq;
+            for launch in &launches[..taken] {
+                tail = submission.advance(launch.kernel.name());
             }
-            submission.advance(kernel.name());
-            for input in inputs {
-                input.note_use(index, seq);
+            let used = if launches.len() == 1 { inputs } else { &inputs[..taken] };
+            for input in used {
+                input.note_use(index, tail);
             }
-            slot.publish(seq);
+            slot.publish(tail);
             // Limbo wants this stream's progress and no event stands for it yet: its owner enters the lock again.
             let covered = submission.recorded.back().is_some_and(|(at, _)| *at >= slot.wanted());
             if let (Some(event), false) = (&wanted, covered)
@@ -148,11 +177,11 @@ impl Shared {
                 self.evidence.hit(Step::WantedRecorded);
                 wanted = None;
             }
-            break seq;
+            break taken;
         };
         drop(covers);
         self.events.give_back(held, wanted.into_iter().collect());
-        Ok(seq)
+        Ok(taken)
     }
 
     /// Records `fresh` at the stream's tail. The caller holds the submission lock, once or again.
