@@ -10,7 +10,7 @@ use millstream_cpu::Level;
 use millstream_cpu::kernels::matmul::{Factor, Tiling};
 use millstream_cpu::kernels::number::Stored;
 use millstream_cpu::kernels::view::View;
-use millstream_cpu::kernels::{copy, elementwise, fingerprint, matmul, randn, reduce, uniform};
+use millstream_cpu::kernels::{copy, elementwise, fingerprint, fold, matmul, randn, reduce, uniform};
 use millstream_hal::{BinaryOp, Layout, PhiloxKey, UnaryOp};
 
 /// Elements of most benches: 16 KiB of f32.
@@ -125,24 +125,24 @@ fn fingerprint(bencher: Bencher<'_, '_>) {
 }
 
 /// The sum of all elements.
-#[divan::bench(types = [f32, f64, f16, i64, u8], args = [64, 4096])]
+#[divan::bench(types = [f32, f64, f16, i64, u8], args = [64, 4096, 65536])]
 fn sum<S: Stored>(bencher: Bencher<'_, '_>, n: usize)
 where
-    reduce::Total<S>: reduce::Zero,
+    fold::Total<S>: fold::Zero,
 {
     let a = normals::<S>(n);
-    let mut out = [<reduce::Total<S> as reduce::Zero>::ZERO];
+    let mut out = [<fold::Total<S> as fold::Zero>::ZERO];
     bencher.counter(ItemsCount::new(n)).bench_local(|| {
-        reduce::rows::<reduce::Sum<S>>(Level::best(), &View::of(black_box(&a)), n, 0, black_box(&mut out));
+        reduce::rows::<fold::Sum<S>>(Level::best(), &View::of(black_box(&a)), n, 0, black_box(&mut out));
     });
 }
 
 #[divan::bench(types = [f32, f64, f16, i64, u8])]
-fn max<S: Stored<Compute: reduce::Ordered>>(bencher: Bencher<'_, '_>) {
+fn max<S: Stored<Compute: fold::Ordered>>(bencher: Bencher<'_, '_>) {
     let a = normals::<S>(N);
-    let mut out = [<reduce::Max<S> as reduce::Fold>::START];
+    let mut out = [<fold::Max<S> as fold::Fold>::START];
     bencher.counter(ItemsCount::new(N)).bench_local(|| {
-        reduce::rows::<reduce::Max<S>>(Level::best(), &View::of(black_box(&a)), N, 0, black_box(&mut out));
+        reduce::rows::<fold::Max<S>>(Level::best(), &View::of(black_box(&a)), N, 0, black_box(&mut out));
     });
 }
 
@@ -151,7 +151,7 @@ fn max<S: Stored<Compute: reduce::Ordered>>(bencher: Bencher<'_, '_>) {
 fn sum_of_rows(bencher: Bencher<'_, '_>, each: usize) {
     let (a, mut out) = (normals::<f32>(N), vec![0f32; N / each]);
     bencher.counter(ItemsCount::new(N)).bench_local(|| {
-        reduce::rows::<reduce::Sum<f32>>(Level::best(), &View::of(black_box(&a)), each, 0, black_box(&mut out));
+        reduce::rows::<fold::Sum<f32>>(Level::best(), &View::of(black_box(&a)), each, 0, black_box(&mut out));
     });
 }
 
@@ -162,7 +162,7 @@ fn sum_of_columns(bencher: Bencher<'_, '_>, each: usize) {
     let view = layout(&[each, N / each]).transposed(0, 1);
     bencher.counter(ItemsCount::new(N)).bench_local(|| {
         let view = View::new(black_box(&a), &view);
-        reduce::rows::<reduce::Sum<f32>>(Level::best(), &view, each, 0, black_box(&mut out));
+        reduce::rows::<fold::Sum<f32>>(Level::best(), &view, each, 0, black_box(&mut out));
     });
 }
 

@@ -3,6 +3,7 @@ pub mod copy;
 pub mod elementwise;
 pub mod fill;
 pub mod fingerprint;
+pub mod fold;
 pub mod matmul;
 pub mod number;
 pub mod philox;

@@ -121,6 +121,24 @@ impl Shared {
         Ok(read)
     }
 
+    /// Bytes of `buffer` from byte `from` on, read outside of the streams once its value is complete. Blocks the host. Errors: as [`Shared::read_what_stands`].
+    #[track_caller]
+    pub(crate) fn read_value(self: &Arc<Self>, buffer: &Buffer, from: usize, to: &mut [u8], why: Why) -> Result<()> {
+        self.check_readable()?;
+        if !Arc::ptr_eq(self, buffer.shared()) {
+            return Err(Error::MixedDevices { left: self.name(), right: buffer.shared().name() });
+        }
+        let written = buffer.last_write();
+        try_enter(|held| self.await_seq(held, written.stream, written.seq, None, why)).ok_or(Error::Reentered)??;
+        let address = buffer.block().address().offset(from);
+        self.backend.read_back(address, to).map_err(Error::backend("reading a value"))?;
+        self.settle_imports();
+        if !self.gate.is_live() {
+            self.evidence.hit(Step::ReadAfterFault);
+        }
+        Ok(())
+    }
+
     /// Whether values may be read: while the device is live or has failed. Errors: `Closed`, `ForkedChild`.
     pub(crate) fn check_readable(&self) -> Result<()> {
         self.check_process()?;

@@ -16,6 +16,9 @@ mod sealed {
 
         /// The elements that lie in `bytes`; an incomplete one at the end is left out.
         fn of_bytes(bytes: &[u8]) -> Vec<Self>;
+
+        /// The element that lies in the first of `bytes`.
+        fn of_word(bytes: [u8; 8]) -> Self;
     }
 }
 
@@ -39,6 +42,10 @@ macro_rules! elements {
                 let (words, _) = bytes.as_chunks::<{ DType::$dtype.bytes() }>();
                 words.iter().map(|word| <$type>::from_le_bytes(*word)).collect()
             }
+
+            fn of_word(bytes: [u8; 8]) -> Self {
+                <$type>::from_le_bytes(std::array::from_fn(|i| bytes[i]))
+            }
         }
     )*};
 }
@@ -56,5 +63,9 @@ impl sealed::Bytes for bool {
 
     fn of_bytes(bytes: &[u8]) -> Vec<Self> {
         bytes.iter().map(|byte| *byte != 0).collect()
+    }
+
+    fn of_word(bytes: [u8; 8]) -> Self {
+        bytes[0] != 0
     }
 }

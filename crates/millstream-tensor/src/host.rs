@@ -43,7 +43,7 @@ impl Tensor {
         Ok(picked)
     }
 
-    /// The only element. Blocks the host. Errors: not exactly one element, and as [`Tensor::to_vec`].
+    /// The only element. Blocks the host until it is computed; where the host can address device memory it is read where it lies. Errors: not exactly one element, and as [`Tensor::to_vec`].
     #[track_caller]
     pub fn item<T: Element>(&self) -> Result<T> {
         const OPERATION: &str = "item";
@@ -51,6 +51,11 @@ impl Tensor {
         let not_one = || Error::NotOne { operation: OPERATION, shape: self.shape(), found: self.elements() };
         if self.elements() != 1 {
             return Err(not_one());
+        }
+        if self.device().info().host_addressable {
+            let (mut word, size) = ([0; 8], self.dtype().bytes());
+            self.device().read_in_place(self.buffer(), self.layout().offset() * size, &mut word[..size])?;
+            return Ok(T::of_word(word));
         }
         self.to_vec()?.first().copied().ok_or_else(not_one)
     }

@@ -5,8 +5,9 @@ use millstream_hal::{DType, Layout, ReduceOp};
 use millstream_sync::OwnedCell;
 
 use super::{CHUNK, LARGE, Run};
+use crate::kernels::fold::{Fold, Max, Ordered, Sum, Total, Zero};
 use crate::kernels::number::{Element, Number, Stored, Truth};
-use crate::kernels::reduce::{self, Fold, Max, Node, Ordered, Sum, Zero};
+use crate::kernels::reduce::{self, Node};
 use crate::kernels::view::View;
 
 /// Results that are written at once.
@@ -55,7 +56,7 @@ struct Results<'a, S> {
 impl<S: Stored> Results<'_, S>
 where
     S::Compute: Ordered,
-    reduce::Total<S>: Zero,
+    Total<S>: Zero,
 {
     fn of_floats(&self, op: ReduceOp)
     where

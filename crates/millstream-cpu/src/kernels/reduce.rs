@@ -16,8 +16,7 @@
 //!
 //! **Checked by** the tests below.
 
-use std::marker::PhantomData;
-
+use super::fold::Fold;
 use super::number::{Number, Stored};
 use super::view::{PIECE, View};
 use crate::Level;
@@ -30,145 +29,6 @@ const BLOCK: usize = PIECE;
 const CHUNK_LEVEL: usize = 6;
 /// Elements of a part that threads may take apart.
 pub const CHUNK: usize = BLOCK << CHUNK_LEVEL;
-
-/// How elements become one.
-pub trait Fold: Send + Sync + 'static {
-    /// Type of an element.
-    type From: Stored;
-    /// What a lane holds.
-    type Lane: Copy + Send + Sync + std::fmt::Debug + PartialEq;
-    /// A lane without an element.
-    const START: Self::Lane;
-    /// A lane with one element more.
-    fn step(lane: Self::Lane, element: Self::From) -> Self::Lane;
-    /// Two lanes as one.
-    fn join(left: Self::Lane, right: Self::Lane) -> Self::Lane;
-}
-
-/// The sum, in the type that sums of `S` are kept in.
-#[derive(Debug)]
-pub struct Sum<S>(PhantomData<S>);
-
-/// The type that sums of `S` are kept in.
-pub type Total<S> = <<S as Stored>::Compute as Number>::Total;
-
-/// A number with a zero that begins a sum.
-pub trait Zero: Number + std::fmt::Debug {
-    /// `+0`
-    const ZERO: Self;
-}
-
-impl Zero for f32 {
-    const ZERO: Self = 0.0;
-}
-impl Zero for f64 {
-    const ZERO: Self = 0.0;
-}
-impl Zero for i64 {
-    const ZERO: Self = 0;
-}
-
-impl<S: Stored> Fold for Sum<S>
-where
-    Total<S>: Zero,
-{
-    type From = S;
-    type Lane = Total<S>;
-    const START: Total<S> = Total::<S>::ZERO;
-
-    #[inline(always)]
-    fn step(lane: Total<S>, element: S) -> Total<S> {
-        lane.add(element.widen().total())
-    }
-
-    #[inline(always)]
-    fn join(left: Total<S>, right: Total<S>) -> Total<S> {
-        left.add(right)
-    }
-}
-
-/// The greatest element, as the key that orders it. No order of joining matters.
-#[derive(Debug)]
-pub struct Max<S>(PhantomData<S>);
-
-/// Numbers with an integer key in their order: NaN above all, and `+0` above `-0`.
-pub trait Ordered: Number {
-    /// The key.
-    type Key: Ord + Copy + Send + Sync + std::fmt::Debug;
-    /// The least key.
-    const LEAST: Self::Key;
-    /// The number's key.
-    fn key(self) -> Self::Key;
-    /// The number of a key.
-    fn of_key(key: Self::Key) -> Self;
-}
-
-macro_rules! ordered_floats {
-    ($($float:ty, $key:ty, $bits:ty;)*) => {$(
-        impl Ordered for $float {
-            type Key = $key;
-            const LEAST: $key = <$key>::MIN;
-
-            #[inline(always)]
-            fn key(self) -> $key {
-                let bits = self.to_bits() as $key;
-                let key = bits ^ (((bits >> (<$key>::BITS - 1)) as $bits) >> 1) as $key;
-                if self.is_nan() { <$key>::MAX } else { key }
-            }
-
-            #[inline(always)]
-            fn of_key(key: $key) -> Self {
-                let bits = key ^ (((key >> (<$key>::BITS - 1)) as $bits) >> 1) as $key;
-                if key == <$key>::MAX { Self::NAN } else { Self::from_bits(bits as $bits) }
-            }
-        }
-    )*};
-}
-
-ordered_floats! {
-    f32, i32, u32;
-    f64, i64, u64;
-}
-
-macro_rules! ordered_integers {
-    ($($int:ty),*) => {$(
-        impl Ordered for $int {
-            type Key = $int;
-            const LEAST: $int = <$int>::MIN;
-
-            #[inline(always)]
-            fn key(self) -> $int {
-                self
-            }
-
-            #[inline(always)]
-            fn of_key(key: $int) -> Self {
-                key
-            }
-        }
-    )*};
-}
-
-ordered_integers!(i64, u8);
-
-/// The key of an element of `S`.
-pub type Key<S> = <<S as Stored>::Compute as Ordered>::Key;
-
-impl<S: Stored<Compute: Ordered>> Fold for Max<S> {
-    type From = S;
-    type Lane = Key<S>;
-    const START: Key<S> = <S::Compute as Ordered>::LEAST;
-
-    #[inline(always)]
-    fn step(lane: Key<S>, element: S) -> Key<S> {
-        Self::join(lane, element.widen().key())
-    }
-
-    #[inline(always)]
-    fn join(left: Key<S>, right: Key<S>) -> Key<S> {
-        if right > left { right } else { left }
-    }
-}
 
 /// One node of the tree, for `W` results side by side.
 #[derive(Debug)]
@@ -194,16 +54,27 @@ impl<F: Fold, const W: usize> Node<F, W> {
         }
     }
 
+    /// Joins the first `width` lanes with as many behind them.
+    #[inline(always)]
+    fn halve(&mut self, width: usize) {
+        let (left, right) = self.0.split_at_mut(width);
+        for (l, r) in left.as_flattened_mut().iter_mut().zip(right.as_flattened()) {
+            *l = F::join(*l, *r);
+        }
+    }
+
     /// The first `reached` lanes in halves.
     #[inline(always)]
     fn fold(&mut self, reached: usize) -> [F::Lane; W] {
-        let mut width = reached.clamp(1, LANES).next_power_of_two() / 2;
-        while width > 0 {
-            let (left, right) = self.0.split_at_mut(width);
-            for (l, r) in left.as_flattened_mut().iter_mut().zip(right.as_flattened()) {
-                *l = F::join(*l, *r);
+        if reached >= LANES {
+            // Written out, so that the lanes stay in registers.
+            [32, 16, 8, 4, 2, 1].into_iter().for_each(|width| self.halve(width));
+        } else {
+            let mut width = reached.max(1).next_power_of_two() / 2;
+            while width > 0 {
+                self.halve(width);
+                width /= 2;
             }
-            width /= 2;
         }
         self.0[0]
     }
@@ -221,19 +92,18 @@ impl<F: Fold, const W: usize> Tree<F, W> {
         Self { nodes: [const { Node::START }; CHUNK_LEVEL + 1], count: 0 }
     }
 
-    /// Adds the next complete block.
+    /// Adds the next complete subtree of `1 << level` blocks; the blocks before it are a multiple of them.
     #[inline(always)]
-    fn push(&mut self, node: &Node<F, W>) {
-        let mut node = *node;
-        let mut level = 0;
-        while self.count >> level & 1 != 0 {
-            let mut left = self.nodes[level];
+    fn push(&mut self, node: &Node<F, W>, level: usize) {
+        let (mut node, mut at) = (*node, level);
+        while self.count >> at & 1 != 0 {
+            let mut left = self.nodes[at];
             left.join(&node);
             node = left;
-            level += 1;
+            at += 1;
         }
-        self.nodes[level] = node;
-        self.count += 1;
+        self.nodes[at] = node;
+        self.count += 1 << level;
     }
 
     /// The nodes that are left over, lowest level first, beginning with `last`: the node of an incomplete block.
@@ -263,10 +133,10 @@ pub fn chunk<F: Fold>(level: Level, view: &View<'_, F::From>, from: usize, each:
     let skip = index * CHUNK;
     assert!(skip < each, "chunk {index} of {each} elements");
     let len = CHUNK.min(each - skip);
-    let mut tree = Tree::<F, 1>::new();
     if let Some(data) = view.slice(from + skip, len) {
-        return level.run(Blocks { data, tree });
+        return level.run(Whole::<F>(data));
     }
+    let mut tree = Tree::<F, 1>::new();
     let mut buffer = [F::From::default(); BLOCK];
     let mut done = 0;
     while len - done >= BLOCK {
@@ -276,7 +146,7 @@ pub fn chunk<F: Fold>(level: Level, view: &View<'_, F::From>, from: usize, each:
     }
     let rest = &mut buffer[..len - done];
     view.gather(from + skip + done, rest);
-    level.run(Blocks { data: rest, tree })
+    level.run(Rest { rest, tree: &tree })
 }
 
 /// The result of `each` elements from the nodes of all their chunks.
@@ -370,27 +240,54 @@ impl<F: Fold> Work for Push<'_, F> {
 
     #[inline(always)]
     fn run(self) {
-        self.tree.push(&block::<F>(self.block));
+        self.tree.push(&block::<F>(self.block), 0);
     }
 }
 
-/// Pushes the whole blocks of `data`, and joins all with the incomplete one.
-struct Blocks<'a, F: Fold> {
-    data: &'a [F::From],
-    tree: Tree<F, 1>,
+/// Four blocks as one node, without a way through memory in between.
+#[inline(always)]
+fn four<F: Fold>(data: &[F::From; 4 * BLOCK]) -> Node<F, 1> {
+    let mut left = block::<F>(&data[..BLOCK]);
+    left.join(&block::<F>(&data[BLOCK..2 * BLOCK]));
+    let mut right = block::<F>(&data[2 * BLOCK..3 * BLOCK]);
+    right.join(&block::<F>(&data[3 * BLOCK..]));
+    left.join(&right);
+    left
 }
 
-impl<F: Fold> Work for Blocks<'_, F> {
+/// A chunk that lies side by side. Its tree is made here, where the level's registers write it.
+struct Whole<'a, F: Fold>(&'a [F::From]);
+
+impl<F: Fold> Work for Whole<'_, F> {
     type Output = Node<F, 1>;
 
     #[inline(always)]
-    fn run(mut self) -> Node<F, 1> {
-        let (blocks, rest) = self.data.as_chunks::<BLOCK>();
-        for whole in blocks {
-            self.tree.push(&block::<F>(whole));
+    fn run(self) -> Node<F, 1> {
+        let mut tree = Tree::<F, 1>::new();
+        let (fours, rest) = self.0.as_chunks::<{ 4 * BLOCK }>();
+        for four_blocks in fours {
+            tree.push(&four::<F>(four_blocks), 2);
         }
-        let last = (!rest.is_empty()).then(|| block::<F>(rest));
-        self.tree.finish(last)
+        let (blocks, rest) = rest.as_chunks::<BLOCK>();
+        for whole in blocks {
+            tree.push(&block::<F>(whole), 0);
+        }
+        tree.finish((!rest.is_empty()).then(|| block::<F>(rest)))
+    }
+}
+
+/// Joins all that was pushed with the incomplete block `rest`.
+struct Rest<'a, F: Fold> {
+    rest: &'a [F::From],
+    tree: &'a Tree<F, 1>,
+}
+
+impl<F: Fold> Work for Rest<'_, F> {
+    type Output = Node<F, 1>;
+
+    #[inline(always)]
+    fn run(self) -> Node<F, 1> {
+        self.tree.finish((!self.rest.is_empty()).then(|| block::<F>(self.rest)))
     }
 }
 

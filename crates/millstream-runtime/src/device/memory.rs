@@ -105,6 +105,20 @@ impl Device {
         self.shared().map_file(path.as_ref(), offset, bytes)
     }
 
+    /// Copies the bytes of `buffer` from byte `from` on into `to` where the host can address device memory: without a copy on a stream, staging memory or the host's heap. Blocks the
+    /// host until the value is there; on a device that has failed, a value that the failure did not reach is read all the same.
+    /// Errors: `BeyondEnd`, `Unsupported` (see [`Device::info`], `host_addressable`), `MixedDevices`, `Fault` when the value is lost, `Closed`, `ForkedChild`.
+    #[track_caller]
+    pub fn read_in_place(&self, buffer: &Buffer, from: usize, to: &mut [u8]) -> Result<()> {
+        let asked = from.saturating_add(to.len());
+        if asked > buffer.bytes() {
+            return Err(Error::BeyondEnd { asked, bytes: buffer.bytes() });
+        }
+        let shared = self.shared();
+        shared.check_host_addressable("reading device memory where it lies")?;
+        shared.read_value(buffer, from, to, Why::here("download"))
+    }
+
     /// The host address of a buffer's first byte, for reading its [`Buffer::bytes`] bytes while a handle to it lives. Blocks the host until the value is there.
     /// Errors: `Unsupported` where device memory has no host address, `MixedDevices`, `Fault` when the value is lost, `Closed`, `ForkedChild`.
     #[track_caller]

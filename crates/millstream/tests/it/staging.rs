@@ -86,6 +86,19 @@ fn a_class_that_nobody_needs_makes_room_for_another() {
 }
 
 #[test]
+fn one_element_is_read_where_it_lies_once_it_is_computed() {
+    for device in [cpu::open().unwrap(), tight()] {
+        let x = upload(&device, &counting(0, 6));
+        device.synchronize().unwrap();
+        device.trim();
+        device.enqueue(Kernel::Spin { micros: 50_000 }).unwrap();
+        let doubled = x.add(&x).unwrap();
+        assert_eq!(doubled.narrow(0, 4, 1).unwrap().item::<f32>().unwrap(), 8.0);
+        assert_eq!(device.memory_stats().staging_bytes, 0, "it went through staging memory");
+    }
+}
+
+#[test]
 fn many_threads_share_few_pieces() {
     let device = tight();
     std::thread::scope(|scope| {

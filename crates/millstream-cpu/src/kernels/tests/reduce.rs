@@ -3,6 +3,7 @@
 use half::bf16;
 use millstream_hal::{Layout, PhiloxKey};
 
+use super::super::fold::{Max, Ordered, Sum};
 use super::super::randn::randn;
 use super::*;
 
