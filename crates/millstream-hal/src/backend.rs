@@ -58,7 +58,7 @@ impl Fault {
 
 /// A device. Object-safe; all methods may be called from any thread.
 ///
-/// **Enqueues** (`launch`, `record`, `wait`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
+/// **Enqueues** (`launch`, `launch_joined`, `record`, `wait`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
 /// the launch queue is full. **Everything else** is called with no lock held and may take long.
 ///
 /// **Give-backs** (`release_...`, `destroy_...`): what is given back is gone for the caller, whatever they answer. An error says that the device may still have it; the runtime counts such errors and
