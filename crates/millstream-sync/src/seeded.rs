@@ -37,11 +37,17 @@ pub enum Bug {
     PoisonLost,
     /// A lease is revoked although its owner is inside an operation.
     RevokeBusy,
+    /// The hook at the end of the process leaves the gates of live devices open.
+    ExitGateOpen,
+    /// The hook at the end of the process waits for nobody who is inside a call.
+    ExitUnwaited,
+    /// The deleter of imported memory does not wait for the memory's users.
+    EarlyDeleter,
 }
 
 impl Bug {
     /// All bugs, in the order of the report.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 18] = [
         Self::SkippedWait,
         Self::LostSecondUser,
         Self::EarlyReuse,
@@ -57,6 +63,9 @@ impl Bug {
         Self::CountLeftBehind,
         Self::PoisonLost,
         Self::RevokeBusy,
+        Self::ExitGateOpen,
+        Self::ExitUnwaited,
+        Self::EarlyDeleter,
     ];
 
     /// Name on the command line and in reports.
@@ -78,6 +87,9 @@ impl Bug {
             Self::CountLeftBehind => "count-left-behind",
             Self::PoisonLost => "poison-lost",
             Self::RevokeBusy => "revoke-busy",
+            Self::ExitGateOpen => "exit-gate-open",
+            Self::ExitUnwaited => "exit-unwaited",
+            Self::EarlyDeleter => "early-deleter",
         }
     }
 

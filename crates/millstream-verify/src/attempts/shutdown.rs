@@ -118,7 +118,9 @@ pub(super) fn in_child(name: &str, device: &DeviceName, seed: u64, run: u64) -> 
     })
 }
 
-/// The hook waits 200 ms at most; the rest is what a busy machine adds.
+/// The hook gives up on who is inside a call after this time, and not before.
+const HOOK_WAIT: Duration = Duration::from_millis(200);
+/// The rest is what a busy machine adds.
 const HOOK_LIMIT: Duration = Duration::from_secs(5);
 
 /// Asynchronous and inline in turn, where the device has both.
@@ -188,7 +190,9 @@ fn at_work_at_exit(probe: &str, name: &DeviceName, seed: u64, run: u64) -> Verdi
     let closed = device.clone();
     evidence::after_exit_hook(move |report| {
         let health = closed.health();
-        match report.devices == 1 && health == Health::Closed && report.waited < HOOK_LIMIT {
+        let waited = report.inside == 0 || report.waited >= HOOK_WAIT;
+        let closed = report.devices == 1 && health == Health::Closed;
+        match closed && waited && report.waited < HOOK_LIMIT {
             true => println!("{FINE}"),
             false => println!("the exit hook says {report:?}, the device is {health:?}"),
         }

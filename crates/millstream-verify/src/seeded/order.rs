@@ -39,6 +39,8 @@ fn likely(bug: Bug) -> &'static [&'static str] {
         }
         Bug::SuccessAfterFault | Bug::PoisonLost => &["faults"],
         Bug::RevokeBusy => &["oversubscription"],
+        Bug::ExitGateOpen | Bug::ExitUnwaited => &["shutdown"],
+        Bug::EarlyDeleter => &["memory"],
         Bug::LockOrder => &["lock_order"],
         Bug::StrandedInbox
         | Bug::FlushAfterClose
