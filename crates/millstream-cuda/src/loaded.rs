@@ -42,9 +42,12 @@ impl Drop for Loaded {
 /// A driver by its place, and the number of a device.
 pub(crate) type Key = (PathBuf, u32);
 
-static TABLE: OnceLock<OwnedCell<Vec<(Key, Arc<Loaded>)>>> = OnceLock::new();
+/// What is kept for a key.
+type Entry = (Key, Arc<Loaded>);
 
-fn with<R>(mut work: impl FnMut(&mut Vec<(Key, Arc<Loaded>)>) -> R) -> R {
+static TABLE: OnceLock<OwnedCell<Vec<Entry>>> = OnceLock::new();
+
+fn with<R>(mut work: impl FnMut(&mut Vec<Entry>) -> R) -> R {
     let table = TABLE.get_or_init(|| OwnedCell::new(Vec::new()));
     loop {
         if let Some(result) = table.try_with(&mut work) {

@@ -3,6 +3,7 @@
 use millstream_cuda::unheard_errors;
 use millstream_hal::Backend;
 
+#[cfg(test)]
 #[path = "mock/rig.rs"]
 #[expect(dead_code, reason = "the rig of the other tests has more than this one needs")]
 mod rig;
