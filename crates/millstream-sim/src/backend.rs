@@ -159,6 +159,9 @@ pub(crate) fn workspace_bytes(bytes: usize, kernel: &Kernel) -> usize {
     if matches!(kernel, Kernel::Matmul { .. } | Kernel::Reduce { .. }) { bytes } else { 0 }
 }
 
+/// Launches that are joined: fewer than a read may ask for, so that it takes several calls.
+const JOINED_MAX: usize = 4;
+
 impl Backend for SimBackend {
     fn info(&self) -> &DeviceInfo {
         &self.info
@@ -194,6 +197,16 @@ impl Backend for SimBackend {
 
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()> {
         self.enqueue(stream, |e| e.launch(stream, launch))
+    }
+
+    fn joined_max(&self) -> usize {
+        JOINED_MAX
+    }
+
+    /// One after another, up to the first that is refused: giving that again says why.
+    fn launch_joined(&self, stream: RawStream, launches: &[Launch]) -> Result<usize> {
+        self.launch(stream, &launches[0])?;
+        Ok(1 + launches[1..].iter().take_while(|launch| self.launch(stream, launch).is_ok()).count())
     }
 
     fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()> {

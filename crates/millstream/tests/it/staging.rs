@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use millstream::evidence::Step;
 use millstream::{Device, Kernel, Tensor, read_all};
+use millstream_sim::{SimBackend, SimOptions};
+use millstream_sync::{Arc, thread};
 
 use crate::leaks::{Checked, cpu};
 
@@ -145,4 +147,28 @@ fn staging_memory_at_work_is_not_given_back() {
     device.trim();
     assert!(device.memory_stats().staging_bytes > 0, "released under a transfer");
     assert_eq!(tensor.to_vec::<f32>().unwrap(), counting(5, 1000));
+}
+
+#[test]
+fn a_read_of_many_tensors_takes_several_joined_calls_and_each_copy_has_a_position() {
+    use millstream_hal::Backend;
+    let sim = Arc::new(SimBackend::new(SimOptions::new(3)));
+    let device = Device::open(sim.clone());
+    let tensors: Vec<Tensor> = (0..11).map(|n| upload(&device, &counting(100 * n, 1 + n))).collect();
+    assert!(sim.joined_max() < tensors.len(), "one call is not enough");
+    let wanted: Vec<f32> = (0..11).flat_map(|n| counting(100 * n, 1 + n)).collect();
+    let read = |tensors: &[Tensor]| read_all::<f32>(&tensors.iter().collect::<Vec<_>>()).unwrap();
+    assert_eq!(read(&tensors), wanted);
+    let spans = device.trace().spans;
+    let mut positions: Vec<u64> =
+        spans.iter().filter(|span| span.name == "download" && !span.host_sync).map(|span| span.seq).collect();
+    assert_eq!(positions.len(), tensors.len());
+    positions.dedup();
+    assert!(positions.is_sorted() && positions.len() == tensors.len(), "{positions:?}");
+    // Read on another stream, the blocks are in use there when they are dropped here.
+    thread::scope(|scope| scope.spawn(|| assert_eq!(read(&tensors), wanted)).join().unwrap());
+    drop(tensors);
+    assert_eq!(upload(&device, &[7.0; 12]).to_vec::<f32>().unwrap(), [7.0; 12]);
+    drop(device);
+    assert_eq!(sim.findings(), []);
 }
