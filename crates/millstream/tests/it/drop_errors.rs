@@ -6,6 +6,8 @@ use millstream::{Device, Tensor, evidence};
 use millstream_sim::{Injections, SimBackend, SimOptions};
 use millstream_sync::Arc;
 
+use crate::leaks;
+
 const LONG: Duration = Duration::from_secs(20);
 
 fn open(injections: Injections) -> Device {
@@ -18,6 +20,7 @@ fn a_device_whose_give_backs_work_has_nothing_to_tell() {
     drop(Tensor::from_slice(&device, &[1.0f32; 64], &[64]).unwrap());
     assert_eq!(device.shutdown(LONG).drop_errors, evidence::DropErrors::default());
     assert_eq!(device.evidence().drop_errors().to_string(), "none");
+    leaks::check(&device);
 }
 
 #[test]
@@ -37,6 +40,7 @@ fn what_cannot_be_given_back_is_counted_by_the_device_and_the_process_and_the_fi
     assert_eq!(report.reserved_bytes_left, 0, "what is given back is gone, whatever the device says");
     assert!(report.drop_errors.to_string().contains("the first while giving staging memory back: "), "{report:?}");
     // The stream is ended with the record, when nobody can ask the device any more. No other test of this process lets a give-back fail.
+    leaks::check(&device);
     drop(device);
     let all = evidence::drop_errors();
     assert_eq!((all.count, all.first), (report.drop_errors.count + 1, report.drop_errors.first));
