@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str], &[&str], bool)] = &[
     ("millstream-conformance", &["hal", "sync"], &["sim"], false),
     ("millstream-sim", &["hal", "sync", "conformance"], &[], true),
     ("millstream-cpu", &["hal", "sync"], &["conformance"], false),
-    ("millstream-cuda", &["hal", "sync"], &["conformance", "cuda-mock"], false),
+    ("millstream-cuda", &["hal", "sync"], &["conformance", "cuda-mock", "cpu", "runtime", "tensor"], false),
     ("millstream-cuda-mock", &["sync"], &[], false),
     ("millstream-runtime", &["hal", "sync"], &["sim", "cpu", "conformance"], false),
     ("millstream-tensor", &["runtime", "hal"], &["sim", "cpu", "conformance"], true),

@@ -2,6 +2,7 @@
 
 use std::ffi::{CStr, c_char};
 
+use crate::driver::context_of;
 use crate::state;
 
 /// How often the function `name` was called; all calls for an empty name.
@@ -32,6 +33,12 @@ pub unsafe extern "C" fn mock_fail(name: *const c_char, code: i32) {
 #[unsafe(no_mangle)]
 pub extern "C" fn mock_break(code: i32) {
     state::with(|s| s.broken = code);
+}
+
+/// From now on every call in the context of `device`, and every question for an event of it, gives `code`.
+#[unsafe(no_mangle)]
+pub extern "C" fn mock_break_device(device: i32, code: i32) {
+    state::with(|s| s.failed.insert(context_of(device), code));
 }
 
 /// Work stays unfinished (1), or goes on and completes (0).

@@ -2,8 +2,6 @@
 
 use std::ffi::{c_char, c_void};
 
-use millstream_sync::thread;
-
 use crate::state::{State, call};
 
 const INVALID_VALUE: i32 = 1;
@@ -27,15 +25,7 @@ unsafe fn give<T>(to: *mut T, value: T) -> i32 {
 
 /// Whether the calling thread has the context; without it the call is a mistake.
 fn here(state: &mut State, work: impl FnOnce(&mut State) -> i32) -> i32 {
-    if state.bound.contains(&name_of_thread()) {
-        work(state)
-    } else {
-        state.mistake("a call without a context", INVALID_CONTEXT)
-    }
-}
-
-fn name_of_thread() -> String {
-    format!("{:?}", thread::current().id())
+    if state.context() != 0 { work(state) } else { state.mistake("a call without a context", INVALID_CONTEXT) }
 }
 
 macro_rules! functions {
@@ -68,17 +58,17 @@ functions! {
         // SAFETY: asked of the caller.
         unsafe { give(to, value) }
     }
-    cuDevicePrimaryCtxRetain(to: *mut usize, _device: i32) |s| {
+    cuDevicePrimaryCtxRetain(to: *mut usize, device: i32) |s| {
         s.contexts += 1;
         // SAFETY: asked of the caller.
-        unsafe { give(to, 8) }
+        unsafe { give(to, context_of(device)) }
     }
     cuDevicePrimaryCtxRelease_v2(_device: i32) |s| {
         s.contexts -= 1;
         0
     }
-    cuCtxSetCurrent(_context: usize) |s| {
-        s.bound.insert(name_of_thread());
+    cuCtxSetCurrent(context: usize) |s| {
+        s.bind(context);
         0
     }
     cuMemGetInfo_v2(free: *mut usize, all: *mut usize) |s| {
@@ -103,13 +93,23 @@ functions! {
     cuMemFreeHost(address: *mut c_void) |s| { let busy = s.is_busy(); free(s, address as u64, busy) }
     cuMemcpyHtoDAsync_v2(to: u64, from: *const c_void, bytes: usize, stream: usize) |s| { here(s, |s| copy(s, to, from as u64, bytes, stream)) }
     cuMemcpyDtoHAsync_v2(to: *mut c_void, from: u64, bytes: usize, stream: usize) |s| { here(s, |s| copy(s, to as u64, from, bytes, stream)) }
+    // SAFETY: asked of the caller.
+    cuDeviceCanAccessPeer(to: *mut i32, device: i32, peer: i32) |_s| { unsafe { give(to, i32::from(device != peer)) } }
+    cuCtxEnablePeerAccess(peer: usize, _flags: u32) |s| { here(s, |s| if s.context() == peer { INVALID_VALUE } else { 0 }) }
+    cuMemcpyPeerAsync(to: u64, to_context: usize, from: u64, from_context: usize, bytes: usize, stream: usize) |s| { here(s, |s| {
+        if s.context() != from_context || to_context == 0 {
+            return s.mistake("a copy between devices from elsewhere", INVALID_VALUE);
+        }
+        copy(s, to, from, bytes, stream)
+    }) }
     cuMemsetD8Async(_address: u64, _byte: u8, _bytes: usize, stream: usize) |s| { here(s, |s| s.operate(stream)) }
     cuStreamCreate(to: *mut usize, flags: u32) |s| { here(s, |s| {
         if flags != 1 {
             s.mistake("a stream that blocks with the legacy one", INVALID_VALUE);
         }
         let handle = s.handle();
-        s.streams.insert(handle, crate::state::Stream::default());
+        let context = s.context();
+        s.streams.insert(handle, crate::state::Stream { context, ..Default::default() });
         // SAFETY: asked of the caller.
         unsafe { give(to, handle) }
     }) }
@@ -130,6 +130,8 @@ functions! {
     cuEventCreate(to: *mut usize, _flags: u32) |s| { here(s, |s| {
         let handle = s.handle();
         s.events.insert(handle, None);
+        let context = s.context();
+        s.of_events.insert(handle, context);
         // SAFETY: asked of the caller.
         unsafe { give(to, handle) }
     }) }
@@ -146,8 +148,14 @@ functions! {
         code
     }) }
     cuEventQuery(event: usize) |s| { here(s, |s| {
-        let Some(Some((stream, position))) = s.events.get(&event).copied() else {
-            return s.mistake("a question for an event without a record", INVALID_HANDLE);
+        if let Some(code) = s.of_events.get(&event).and_then(|context| s.failed.get(context)) {
+            return *code;
+        }
+        let (stream, position) = match s.events.get(&event) {
+            Some(Some(mark)) => *mark,
+            // As the vendor's: nothing is outstanding.
+            Some(None) => return 0,
+            None => return s.mistake("a question for an event that does not live", INVALID_HANDLE),
         };
         let done = s.streams.get(&stream).is_none_or(|stream| stream.completed >= position);
         if done { 0 } else { NOT_READY }
@@ -209,6 +217,11 @@ pub unsafe extern "C" fn cuGetErrorName(code: i32, to: *mut *const c_char) -> i3
 pub unsafe extern "C" fn cuGetErrorString(_code: i32, to: *mut *const c_char) -> i32 {
     // SAFETY: asked of the caller.
     unsafe { give(to, c"a sentence of the mock".as_ptr()) }
+}
+
+/// The primary context of a device.
+pub(crate) fn context_of(device: i32) -> usize {
+    8 + device as usize
 }
 
 fn take(state: &mut State, to: *mut u64, bytes: usize) -> i32 {

@@ -7,6 +7,8 @@ use millstream_sync::{OnceLock, OwnedCell, thread};
 /// A stream.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
+    /// Where it was made.
+    pub(crate) context: usize,
     /// Operations enqueued and completed.
     pub(crate) enqueued: u64,
     pub(crate) completed: u64,
@@ -33,8 +35,12 @@ pub(crate) struct State {
     pub(crate) memory: BTreeMap<u64, Vec<u8>>,
     pub(crate) others: BTreeSet<usize>,
     pub(crate) contexts: i64,
-    /// Threads that made the context current.
-    pub(crate) bound: BTreeSet<String>,
+    /// The context of each thread that made one current.
+    pub(crate) bound: BTreeMap<String, usize>,
+    /// Contexts that failed, with what their calls answer.
+    pub(crate) failed: BTreeMap<usize, i32>,
+    /// Where each event was made.
+    pub(crate) of_events: BTreeMap<usize, usize>,
     /// What a program must not do, in words.
     pub(crate) mistakes: Vec<String>,
 }
@@ -45,9 +51,17 @@ impl State {
         self.next * 16
     }
 
+    /// The calling thread makes a context current.
+    pub(crate) fn bind(&mut self, context: usize) {
+        self.bound.insert(name_of_thread(), context);
+    }
+
     /// An operation of `stream`.
     pub(crate) fn operate(&mut self, stream: usize) -> i32 {
-        let held = self.held;
+        let (held, here) = (self.held, self.context());
+        if self.streams.get(&stream).is_some_and(|stream| stream.context != here) {
+            return self.mistake("an operation of a stream of another context", 400);
+        }
         match self.streams.get_mut(&stream) {
             Some(stream) => {
                 stream.enqueued += 1;
@@ -58,6 +72,11 @@ impl State {
             }
             None => self.mistake("an operation of a stream that does not live", 400),
         }
+    }
+
+    /// The context of the calling thread; 0 for none.
+    pub(crate) fn context(&self) -> usize {
+        self.bound.get(&name_of_thread()).copied().unwrap_or(0)
     }
 
     pub(crate) fn mistake(&mut self, what: &str, code: i32) -> i32 {
@@ -74,6 +93,10 @@ impl State {
     pub(crate) fn is_busy(&self) -> bool {
         self.streams.values().any(|stream| stream.completed < stream.enqueued)
     }
+}
+
+fn name_of_thread() -> String {
+    format!("{:?}", thread::current().id())
 }
 
 static STATE: OnceLock<OwnedCell<State>> = OnceLock::new();
@@ -100,6 +123,9 @@ pub(crate) fn call(name: &'static str, work: impl FnOnce(&mut State) -> i32) -> 
         }
         if state.broken != 0 {
             return state.broken;
+        }
+        if let Some(code) = state.failed.get(&state.context()).filter(|_| !name.contains("SetCurrent")) {
+            return *code;
         }
         work(state)
     })

@@ -17,6 +17,7 @@ use crate::fault::FaultCell;
 use crate::graph::Graphs;
 use crate::loaded::{self, Loaded};
 use crate::memory::Memory;
+use crate::peer::Sources;
 use crate::statistics::{Counters, Statistics};
 use crate::stream::{STREAMS_MAX, Scratch, Slot};
 use crate::unheard;
@@ -25,15 +26,17 @@ use crate::unheard;
 #[derive(Debug)]
 pub struct CudaBackend {
     info: DeviceInfo,
+    pub(crate) number: u32,
     memory: Memory,
     slots: Box<[OnceLock<Box<Slot>>]>,
     free: BoundedQueue<u16>,
     made: AtomicUsize,
-    events: Events,
+    pub(crate) events: Events,
     graphs: Graphs,
-    fault: FaultCell,
-    counters: Counters,
-    loaded: Arc<Loaded>,
+    pub(crate) fault: FaultCell,
+    pub(crate) counters: Counters,
+    pub(crate) sources: Sources,
+    pub(crate) loaded: Arc<Loaded>,
 }
 
 impl CudaBackend {
@@ -51,13 +54,13 @@ impl CudaBackend {
 
     /// The driver, with the device's context current on the calling thread.
     #[inline]
-    fn driver(&self) -> Answer<&Driver> {
+    pub(crate) fn driver(&self) -> Answer<&Driver> {
         self.loaded.context.bound()
     }
 
     /// The slot of a living stream. Panics for any other: the runtime's mistake.
     #[inline]
-    fn stream(&self, stream: RawStream) -> &Slot {
+    pub(crate) fn stream(&self, stream: RawStream) -> &Slot {
         let (index, generation) = Slot::parts(stream);
         let slot = self.slots[index].get().filter(|slot| slot.is_alive(generation));
         slot.unwrap_or_else(|| panic!("stream {} was destroyed or never made", stream.0))
@@ -93,7 +96,7 @@ impl CudaBackend {
     }
 
     /// Whether a mark is known to be reached, without a driver call.
-    fn is_known(&self, cell: &Cell, mark: Mark) -> bool {
+    pub(crate) fn is_known(&self, cell: &Cell, mark: Mark) -> bool {
         cell.is_done(mark) || self.slots[mark.slot()].get().is_some_and(|slot| slot.done() >= mark.position())
     }
 
@@ -106,6 +109,8 @@ impl CudaBackend {
         let slot = self.slots[mark.slot()].get().map(|slot| &**slot);
         let answer = self.driver().and_then(|driver| driver.query_event(cell.native()));
         let done = answer.map_err(|code| self.failed(slot, "an event was asked for", code))?;
+        // Also while the mark is not reached: a wait for a device that has failed may never end.
+        self.sources.ask().map_err(|code| self.failed(slot, "a device that values came from was asked", code))?;
         if done {
             cell.set_done(mark);
             if let Some(slot) = slot {
@@ -121,7 +126,7 @@ impl CudaBackend {
 
     /// Keeps the first failure, and gives it as an error. `seen` is the stream of the call that reported it.
     #[cold]
-    fn failed(&self, seen: Option<&Slot>, when: &str, code: Code) -> Error {
+    pub(crate) fn failed(&self, seen: Option<&Slot>, when: &str, code: Code) -> Error {
         let error = self.fault.set(|| self.fault_of(seen, when, code)).error();
         loaded::forget(&self.loaded);
         error

@@ -23,8 +23,8 @@ static NEXT_KEY: AtomicU64 = AtomicU64::new(1);
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) driver: Arc<Driver>,
-    device: i32,
-    context: Handle,
+    pub(crate) device: i32,
+    pub(crate) context: Handle,
     key: u64,
 }
 

@@ -152,6 +152,24 @@ impl Driver {
         made(unsafe { (self.symbols.copy_to_host)(to as *mut c_void, from, bytes, stream) }, ())
     }
 
+    pub(crate) fn can_access_peer(&self, device: i32, peer: i32) -> Answer<bool> {
+        let mut can = 0;
+        // SAFETY: asks for a place to write to; it lives.
+        made(unsafe { (self.symbols.can_access_peer)(&mut can, device, peer) }, ()).map(|()| can != 0)
+    }
+
+    /// Lets the current context reach the memory of `peer`.
+    pub(crate) fn enable_peer(&self, peer: Handle) -> Answer {
+        // SAFETY: asks for a context that lives; it is a retained one (`Context`).
+        made(unsafe { (self.symbols.enable_peer)(peer, 0) }, ())
+    }
+
+    /// `to` and `from` are an address and its context.
+    pub(crate) fn copy_to_peer(&self, to: (u64, Handle), from: (u64, Handle), bytes: usize, stream: Handle) -> Answer {
+        // SAFETY: asks for ranges that live until the copy is done, each in its context; the runtime's promise (`memory-outlives-work`).
+        made(unsafe { (self.symbols.copy_to_peer)(to.0, to.1, from.0, from.1, bytes, stream) }, ())
+    }
+
     pub(crate) fn zero(&self, address: u64, bytes: usize, stream: Handle) -> Answer {
         // SAFETY: asks for a range that lives until it is done; scratch of the backend's own (`Scratch`).
         made(unsafe { (self.symbols.set_bytes)(address, 0, bytes, stream) }, ())

@@ -22,6 +22,7 @@ mod loaded;
 mod memory;
 mod nvrtc;
 mod options;
+mod peer;
 mod poll;
 mod statistics;
 mod stream;

@@ -3,6 +3,7 @@
 
 mod mock {
     mod calls;
+    mod devices;
     mod faults;
     mod opening;
     mod rig;

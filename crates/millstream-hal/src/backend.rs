@@ -1,5 +1,6 @@
 //! The trait that a backend implements.
 
+use std::any::Any;
 use std::time::Duration;
 
 use crate::{DevicePtr, EventStatus, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
@@ -58,12 +59,12 @@ impl Fault {
 
 /// A device. Object-safe; all methods may be called from any thread.
 ///
-/// **Enqueues** (`launch`, `launch_joined`, `record`, `wait`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
+/// **Enqueues** (`launch`, `launch_joined`, `record`, `wait`, `wait_peer`, `copy_to_peer`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
 /// the launch queue is full. **Everything else** is called with no lock held and may take long.
 ///
 /// **Give-backs** (`release_...`, `destroy_...`): what is given back is gone for the caller, whatever they answer. An error says that the device may still have it; the runtime counts such errors and
 /// keeps the first. A backend that was dropped has nobody to tell: it counts its own.
-pub trait Backend: Send + Sync + 'static {
+pub trait Backend: Any + Send + Sync {
     /// What this device is.
     fn info(&self) -> &DeviceInfo;
 
@@ -141,6 +142,34 @@ pub trait Backend: Send + Sync + 'static {
     fn read_back(&self, from: DevicePtr, to: &mut [u8]) -> Result<()> {
         let _ = (from, to);
         Err(crate::Error::Unsupported { what: "a read outside of the streams", backend: "this backend" })
+    }
+
+    /// Prepares copies from this device to `peer` that need no host, and says whether there can be any: [`Backend::copy_to_peer`] here and [`Backend::wait_peer`] both ways. From then on a
+    /// failure of this device is one of the peer too, which may hold what was copied: it tells no mark as reached after it. Called with nothing held; cheap but for the first time.
+    fn connect_peer(&self, peer: &dyn Backend) -> bool {
+        let _ = peer;
+        false
+    }
+
+    /// As [`Backend::wait`], for an event of a device that is connected either way. The wait keeps the mark that the event has at the call.
+    /// Errors: `NotRecorded`, `Unsupported`.
+    fn wait_peer(&self, stream: RawStream, peer: &dyn Backend, event: RawEvent) -> Result<()> {
+        let _ = (stream, peer, event);
+        Err(crate::Error::Unsupported { what: "a wait for another device", backend: "this backend" })
+    }
+
+    /// Enqueues a copy of `bytes` bytes of this device's memory to that of a connected peer. Errors: `Unsupported`.
+    fn copy_to_peer(
+        &self,
+        stream: RawStream,
+        seq: u64,
+        from: DevicePtr,
+        peer: &dyn Backend,
+        to: DevicePtr,
+        bytes: usize,
+    ) -> Result<()> {
+        let _ = (stream, seq, from, peer, to, bytes);
+        Err(crate::Error::Unsupported { what: "a copy to another device", backend: "this backend" })
     }
 
     /// Begins to capture the launches of `stream` instead of running them.

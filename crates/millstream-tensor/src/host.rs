@@ -72,7 +72,7 @@ impl Tensor {
     }
 
     /// Bytes of the elements, without holes.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.elements() * self.dtype().bytes()
     }
 

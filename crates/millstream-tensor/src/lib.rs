@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod create;
+mod devices;
 mod display;
 mod dlpack;
 mod element;

@@ -160,6 +160,26 @@ impl Backend for CudaBackend {
         self.fault.read().cloned()
     }
 
+    fn connect_peer(&self, peer: &dyn Backend) -> bool {
+        self.connect(peer)
+    }
+
+    fn wait_peer(&self, stream: RawStream, peer: &dyn Backend, event: RawEvent) -> Result<()> {
+        self.enqueue_peer_wait(stream, peer, event)
+    }
+
+    fn copy_to_peer(
+        &self,
+        stream: RawStream,
+        seq: u64,
+        from: DevicePtr,
+        peer: &dyn Backend,
+        to: DevicePtr,
+        bytes: usize,
+    ) -> Result<()> {
+        self.enqueue_peer_copy(stream, seq, from, peer, to, bytes)
+    }
+
     fn begin_capture(&self, stream: RawStream) -> Result<()> {
         self.fault.check()?;
         let slot = self.stream(stream);

@@ -16,6 +16,7 @@ use crate::graph::Graphs;
 use crate::loaded::{self, Loaded};
 use crate::memory::Memory;
 use crate::options::CudaOptions;
+use crate::peer::Sources;
 use crate::statistics::Counters;
 use crate::stream::STREAMS_MAX;
 use crate::{cache, environment};
@@ -73,6 +74,7 @@ impl CudaBackend {
                 asynchronous: true,
                 host_addressable: false,
             },
+            number: options.index,
             memory,
             slots: (0..STREAMS_MAX).map(|_| OnceLock::new()).collect(),
             free: BoundedQueue::with_capacity(STREAMS_MAX),
@@ -81,6 +83,7 @@ impl CudaBackend {
             graphs: Graphs::new(),
             fault: FaultCell::default(),
             counters,
+            sources: Sources::new(),
             loaded,
         })
     }

@@ -48,6 +48,9 @@ symbols! {
     free_pinned = "cuMemFreeHost": fn(*mut c_void);
     copy_to_device = "cuMemcpyHtoDAsync_v2": fn(u64, *const c_void, usize, Handle);
     copy_to_host = "cuMemcpyDtoHAsync_v2": fn(*mut c_void, u64, usize, Handle);
+    can_access_peer = "cuDeviceCanAccessPeer": fn(*mut i32, i32, i32);
+    enable_peer = "cuCtxEnablePeerAccess": fn(Handle, u32);
+    copy_to_peer = "cuMemcpyPeerAsync": fn(u64, Handle, u64, Handle, usize, Handle);
     set_bytes = "cuMemsetD8Async": fn(u64, u8, usize, Handle);
     create_stream = "cuStreamCreate": fn(*mut Handle, u32);
     destroy_stream = "cuStreamDestroy_v2": fn(Handle);

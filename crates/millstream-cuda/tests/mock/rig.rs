@@ -8,6 +8,8 @@ use std::path::PathBuf;
 use libloading::Library;
 use millstream_cuda::{CudaBackend, CudaOptions, OpenError};
 use millstream_hal::{Access, Backend, DType, DevicePtr, Kernel, Launch, Operand, RawSegment, RawStream};
+use millstream_runtime::{Device, DeviceOptions};
+use millstream_sync::Arc;
 use tempfile::TempDir;
 
 /// A machine whose driver is the mock.
@@ -92,6 +94,20 @@ impl Machine {
 
     pub(crate) fn break_down(&self, code: i32) {
         self.order(b"mock_break\0", code);
+    }
+
+    pub(crate) fn break_device(&self, device: i32, code: i32) {
+        // SAFETY: as in `count`.
+        let order: libloading::Symbol<'_, extern "C" fn(i32, i32)> =
+            unsafe { self.library.get(b"mock_break_device\0") }.unwrap();
+        order(device, code);
+    }
+
+    /// The device of that number as the runtime has it.
+    pub(crate) fn device(&self, index: u32) -> Device {
+        let backend = CudaBackend::open(&CudaOptions { index, ..self.options() }).unwrap();
+        let options = DeviceOptions::of(backend.info());
+        Device::open_with(Arc::new(backend), options)
     }
 
     pub(crate) fn hold(&self, held: bool) {

@@ -3,6 +3,7 @@
 mod handle;
 mod memory;
 mod operate;
+mod peer;
 mod shared;
 
 pub use handle::{Device, DeviceOptions, Health};

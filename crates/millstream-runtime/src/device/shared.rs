@@ -17,7 +17,7 @@ use crate::event::EventPool;
 use crate::evidence::Evidence;
 use crate::fault::FaultCell;
 use crate::fork;
-use crate::memory::{CacheCounts, Memory, ThreadCache};
+use crate::memory::{Buffer, CacheCounts, Memory, ThreadCache};
 use crate::profile::Profiler;
 use crate::shutdown::ShutdownReport;
 use crate::stream::StreamPool;
@@ -83,6 +83,15 @@ impl Shared {
     pub(crate) fn check(&self) -> Result<()> {
         self.check_process()?;
         if self.gate.is_live() { Ok(()) } else { Err(self.refusal()) }
+    }
+
+    /// Whether `buffer` is of this device. Errors: `MixedDevices`.
+    #[inline]
+    pub(crate) fn check_owner(self: &Arc<Self>, buffer: &Buffer) -> Result<()> {
+        match Arc::ptr_eq(self, buffer.shared()) {
+            true => Ok(()),
+            false => Err(Error::MixedDevices { left: self.name(), right: buffer.shared().name() }),
+        }
     }
 
     /// A thread's cache has ended: keep its counts. Lock: `DeviceState`.

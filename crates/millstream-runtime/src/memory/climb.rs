@@ -22,6 +22,7 @@ use crate::error::Result;
 use crate::evidence::Step;
 use crate::profile::Why;
 use crate::stamp::Stamp;
+use crate::stream::Work;
 use crate::thread_state::Here;
 
 /// Longest wait of an allocation for the streams to give memory back.
@@ -211,7 +212,7 @@ impl Shared {
             };
             let tail = Stamp { device: self.id, stream: other, generation: stream.generation(), seq };
             let mut nothing = [Launch::new(Kernel::Spin { micros: 0 }, 0, &[])];
-            if self.enqueue(held, here, &mut nothing, &[], &[tail]).is_ok() {
+            if self.enqueue(held, here, &mut Work::Launches(&mut nothing), &[], &[tail]).is_ok() {
                 if let Some(raw) = self.streams.slot(here.slot).raw() {
                     self.backend.drive(raw);
                 }

@@ -7,9 +7,11 @@ mod load;
 mod order;
 mod pool;
 mod revoke;
+mod work;
 
 pub use guard::StreamGuard;
 pub(crate) use lease::Kept;
 pub(crate) use lease::Lease;
 pub use lease::{Stream, StreamPolicy};
 pub(crate) use pool::{RECENT, StreamPool, Submission};
+pub(crate) use work::Work;

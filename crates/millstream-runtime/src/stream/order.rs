@@ -28,7 +28,7 @@ use crate::evidence::Step;
 use crate::memory::Buffer;
 use crate::profile::Why;
 use crate::stamp::Stamp;
-use crate::stream::Submission;
+use crate::stream::{Submission, Work};
 use crate::thread_state::Here;
 
 impl Shared {
@@ -57,16 +57,22 @@ impl Shared {
         after: &[Stamp],
     ) -> Result<(Stamp, usize)> {
         self.check()?;
-        for input in inputs {
-            if !Arc::ptr_eq(input.shared(), self) {
-                return Err(Error::MixedDevices { left: self.name(), right: input.shared().name() });
-            }
-        }
+        inputs.iter().try_for_each(|input| self.check_owner(input))?;
+        self.operate(here, Work::Launches(launches), inputs, after)
+    }
+
+    /// Enqueues `work`; the stamp of the last operation, and how many. Errors: as [`Shared::submit`].
+    #[inline]
+    pub(crate) fn operate(
+        &self,
+        here: &Here,
+        mut work: Work<'_>,
+        inputs: &[&Buffer],
+        after: &[Stamp],
+    ) -> Result<(Stamp, usize)> {
         let start = here.ring.now();
-        let enqueued = try_enter(|held| self.enqueue(held, here, launches, inputs, after));
-        let taken = enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
-        let launches = &launches[..taken];
-        let seq = launches[taken - 1].seq;
+        let enqueued = try_enter(|held| self.enqueue(held, here, &mut work, inputs, after));
+        let (seq, taken) = enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
         let slot = self.streams.slot(here.slot);
         // With the profiler off there is no reading yet.
         slot.note_used(if start == 0 { self.profiler.clock() } else { start });
@@ -74,8 +80,8 @@ impl Shared {
             schedule::point(Point::Backend);
             self.backend.drive(raw);
         }
-        for launch in launches {
-            here.ring.operation(launch.kernel.name(), here.slot, launch.seq, start);
+        for (at, seq) in (seq + 1 - taken as u64..=seq).enumerate() {
+            here.ring.operation(work.name(at), here.slot, seq, start);
         }
         if self.options.launch_blocking {
             let why = Why::here("launch");
@@ -84,15 +90,15 @@ impl Shared {
         Ok((Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq }, taken))
     }
 
-    /// Enqueues as many of `launches` from the first on as the backend takes at once, and writes their positions into them. Returns how many.
+    /// Enqueues as much of `work` from its first operation on as the backend takes at once. Returns the position of the last, and how many.
     pub(crate) fn enqueue(
         &self,
         held: &mut Held<'_, Nothing>,
         here: &Here,
-        launches: &mut [Launch],
+        work: &mut Work<'_>,
         inputs: &[&Buffer],
         after: &[Stamp],
-    ) -> Result<usize> {
+    ) -> Result<(u64, usize)> {
         let index = here.slot;
         let slot = self.streams.slot(index);
         let raw = slot.raw_or_create(&*self.backend, &self.evidence)?;
@@ -144,12 +150,7 @@ impl Shared {
                     submission.seen[usize::from(stamp.stream)] = *at;
                 }
                 record::boundary(Boundary::Enqueue);
-                launches.iter_mut().zip(seq..).for_each(|(launch, seq)| launch.seq = seq);
-                let taken = match &*launches {
-                    [one] => self.backend.launch(raw, one).map(|()| 1),
-                    several => self.backend.launch_joined(raw, several),
-                };
-                taken.map_err(Error::backend("launching a kernel"))
+                work.enqueue(&*self.backend, raw, seq).map_err(Error::backend("launching a kernel"))
             };
             let taken = match enqueue() {
                 Ok(taken) => taken,
@@ -160,10 +161,10 @@ impl Shared {
                 }
             };
             let mut tail = seq;
-            for launch in &launches[..taken] {
-                tail = submission.advance(launch.kernel.name());
+            for at in 0..taken {
+                tail = submission.advance(work.name(at));
             }
-            let used = if launches.len() == 1 { inputs } else { &inputs[..taken] };
+            let used = if work.is_one() { inputs } else { &inputs[..taken] };
             for input in used {
                 input.note_use(index, tail);
             }
@@ -177,7 +178,7 @@ impl Shared {
                 self.evidence.hit(Step::WantedRecorded);
                 wanted = None;
             }
-            break taken;
+            break (tail, taken);
         };
         drop(covers);
         self.events.give_back(held, wanted.into_iter().collect());

@@ -144,3 +144,20 @@ fn what_belongs_to_another_device_is_refused() {
     assert!(matches!(here.with_stream(&stream).unwrap_err(), RuntimeError::MixedDevices { .. }));
     assert_eq!(a.to_vec::<f32>().unwrap(), b.to_vec::<f32>().unwrap(), "both devices go on");
 }
+
+#[test]
+fn a_tensor_goes_to_another_device_through_the_host_and_back() {
+    let devices = [cpu::open().unwrap(), cpu::open_queued().unwrap()];
+    let values: Vec<f32> = (0..35).map(|i| i as f32 * -1.5).collect();
+    let a = Tensor::from_slice(&devices[0], &values, &[5, 7]).unwrap();
+    let turned = a.transpose(0, 1).unwrap().to_device(&devices[1]).unwrap();
+    drop(a);
+    assert!(turned.device().same_as(&devices[1]).is_ok() && turned.shape() == [7, 5]);
+    let back = turned.to_device(&devices[0]).unwrap().transpose(0, 1).unwrap();
+    assert_eq!(back.to_vec::<f32>().unwrap(), values);
+    let none = Tensor::zeros(&devices[0], &[0, 3]).unwrap().to_device(&devices[1]).unwrap();
+    assert_eq!((none.shape(), none.to_vec::<f32>().unwrap()), (vec![0, 3], vec![]));
+    devices[1].shutdown(Duration::from_secs(5));
+    let refused = back.to_device(&devices[1]).unwrap_err();
+    assert!(matches!(refused, Error::Runtime(RuntimeError::Closed)), "{refused}");
+}

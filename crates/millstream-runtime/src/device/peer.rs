@@ -1,0 +1,60 @@
+//! Copies from one device to another.
+//!
+//! Between devices that know each other the copy is an operation of the source's current stream, and the host does not wait: that stream waits for what was done to the memory of the copy, which the target's
+//! current stream owns, and the target's stream waits for the copy. So the source may be dropped at once, and the copy be used at once. Between all others the values go through the host.
+//!
+//! **Invariants**
+//! * `ordered-both-ways`: the copy comes after all work of the target's stream up to its allocation, and before all work of that stream after its publication.
+//!
+//! **Locks** `StreamSubmit` of one device after the other, never both.
+
+use millstream_sync::lock::record::{self, Boundary};
+use millstream_sync::lock::try_enter;
+
+use super::Device;
+use crate::error::{Error, Result};
+use crate::memory::Buffer;
+use crate::stream::Work;
+use crate::thread_state;
+
+impl Device {
+    /// Copies the first `bytes` bytes of `buffer`, a buffer of this device, to a fresh buffer of `target`. Between CUDA devices the copy is enqueued and the call does not wait; between all others, and on one
+    /// device, it goes through the host, which waits for the value. A failure of this device that comes after an enqueued copy is one of the target too: nobody could say what the copy holds.
+    /// Errors: `BeyondEnd`, `MixedDevices` (the buffer is not of this device), and those of [`Device::launch`] on both devices.
+    #[track_caller]
+    pub fn copy_to(&self, target: &Device, buffer: &Buffer, bytes: usize) -> Result<Buffer> {
+        if bytes > buffer.bytes() {
+            return Err(Error::BeyondEnd { asked: bytes, bytes: buffer.bytes() });
+        }
+        let (from, to) = (self.shared(), target.shared());
+        from.check_owner(buffer)?;
+        if bytes == 0 || !from.backend.connect_peer(&*to.backend) {
+            return target.upload(&self.download(&[(buffer, bytes)])?);
+        }
+        from.check()?;
+        let there = thread_state::begin(to)?;
+        let mut copy = to.allocate(&there, bytes)?;
+        let here = thread_state::begin(from)?;
+        let tail = to.tail(there.slot).seq;
+        let (_, ready) = try_enter(|held| to.cover(held, there.slot, tail)).ok_or(Error::Reentered)??;
+        let (source, room) = (buffer.block().address(), copy.block().address());
+        let send = |raw, seq| {
+            from.backend.wait_peer(raw, &*to.backend, ready.raw())?;
+            record::boundary(Boundary::Enqueue);
+            from.backend.copy_to_peer(raw, seq, source, &*to.backend, room, bytes)
+        };
+        let (sent, _) = from.operate(&here, Work::Between("copy to a device", &send), &[buffer], &[])?;
+        let (_, done) = try_enter(|held| from.cover(held, sent.stream, sent.seq)).ok_or(Error::Reentered)??;
+        let receive = |raw, _| to.backend.wait_peer(raw, &*from.backend, done.raw());
+        match to.operate(&there, Work::Between("copy from a device", &receive), &[], &[]) {
+            Ok((stamp, _)) => copy.publish(stamp),
+            Err(error) => {
+                // Nothing of the target's stream stands between the copy and the next user of its memory.
+                let why = crate::profile::Why::here("copy to a device");
+                try_enter(|held| from.await_seq(held, sent.stream, sent.seq, None, why)).ok_or(Error::Reentered)??;
+                return Err(error);
+            }
+        }
+        Ok(copy)
+    }
+}
