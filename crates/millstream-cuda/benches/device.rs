@@ -144,16 +144,15 @@ impl Bare {
         let allocate = function!(b"cuMemAlloc_v2", unsafe extern "C" fn(*mut u64, usize) -> i32);
         let (mut stream, mut module, mut function, mut memory) = (0, 0, 0, 0);
         let name = CString::new("fill").unwrap();
-        // SAFETY: asks for places to write to, an image and a name that live; a context is current, by the operations before.
-        let answers = unsafe {
-            [
-                create(&mut stream, 1),
-                load(&mut module, code.images[0].as_ptr()),
-                get(&mut function, module, name.as_ptr()),
-                allocate(&mut memory, 256),
-            ]
-        };
-        assert_eq!(answers, [0; 4]);
+        // SAFETY: asks for a place to write to; a context is current, by the operations before.
+        let made = unsafe { create(&mut stream, 1) };
+        // SAFETY: as above, and an image that lives.
+        let loaded = unsafe { load(&mut module, code.images[0].as_ptr()) };
+        // SAFETY: as above, and a module and a name that live.
+        let found = unsafe { get(&mut function, module, name.as_ptr()) };
+        // SAFETY: as above.
+        let taken = unsafe { allocate(&mut memory, 256) };
+        assert_eq!([made, loaded, found, taken], [0; 4]);
         let mut argument = [0; 16];
         (argument[0], argument[1]) = (memory, 64);
         Self {
