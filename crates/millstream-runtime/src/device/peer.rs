@@ -8,12 +8,15 @@
 //!
 //! **Locks** `StreamSubmit` of one device after the other, never both.
 
+use std::mem::ManuallyDrop;
+
 use millstream_sync::lock::record::{self, Boundary};
 use millstream_sync::lock::try_enter;
 
 use super::Device;
 use crate::error::{Error, Result};
 use crate::memory::Buffer;
+use crate::profile::Why;
 use crate::stream::Work;
 use crate::thread_state;
 
@@ -44,14 +47,20 @@ impl Device {
             from.backend.copy_to_peer(raw, seq, source, &*to.backend, room, bytes)
         };
         let (sent, _) = from.operate(&here, Work::Between("copy to a device", &send), &[buffer], &[])?;
-        let (_, done) = try_enter(|held| from.cover(held, sent.stream, sent.seq)).ok_or(Error::Reentered)??;
-        let receive = |raw, _| to.backend.wait_peer(raw, &*from.backend, done.raw());
-        match to.operate(&there, Work::Between("copy from a device", &receive), &[], &[]) {
+        let receive = || {
+            let (_, done) = try_enter(|held| from.cover(held, sent.stream, sent.seq)).ok_or(Error::Reentered)??;
+            let wait = |raw, _| to.backend.wait_peer(raw, &*from.backend, done.raw());
+            to.operate(&there, Work::Between("copy from a device", &wait), &[], &[])
+        };
+        match receive() {
             Ok((stamp, _)) => copy.publish(stamp),
             Err(error) => {
-                // Nothing of the target's stream stands between the copy and the next user of its memory.
-                let why = crate::profile::Why::here("copy to a device");
-                try_enter(|held| from.await_seq(held, sent.stream, sent.seq, None, why)).ok_or(Error::Reentered)??;
+                // Nothing of the target's stream stands between the copy and the next user of its memory: that is nobody, unless the copy is seen complete.
+                let why = Why::here("copy to a device");
+                let waited = try_enter(|held| from.await_seq(held, sent.stream, sent.seq, None, why));
+                if !matches!(waited, Some(Ok(()))) {
+                    let _never_reused = ManuallyDrop::new(copy);
+                }
                 return Err(error);
             }
         }
