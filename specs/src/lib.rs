@@ -2,8 +2,8 @@
 //!
 //! They exist because a lost wake-up, a stranded block or an early reuse is a flaw of the protocol, not of a line of
 //! code, and is found in seconds in a model of a few threads where a stress run may never meet it. Each model is one
-//! file, changes only when its protocol changes, and carries the bugs that such protocols have had elsewhere: a
-//! property that no planted bug breaks is not a check.
+//! file, with the moves of one party in a file below it where that is long. It changes only when its protocol changes,
+//! and carries the bugs that such protocols have had elsewhere: a property that no planted bug breaks is not a check.
 //!
 //! The models are sequentially consistent: orderings of single atomics are the business of the loom tests. They
 //! check safety; what must happen in the end is checked in the states in which nothing moves any more.
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod faults_and_reads;
 pub mod inbox_thread_exit;
 pub mod lease_and_permits;
 pub mod lease_revocation;
@@ -48,6 +49,7 @@ pub fn run_matching(pattern: &str, progress: &mut dyn FnMut(&CaseReport)) -> Rep
     run_spec::<inbox_thread_exit::Config>(pattern, progress, &mut cases);
     run_spec::<stamps_and_reuse::Config>(pattern, progress, &mut cases);
     run_spec::<shutdown_and_flush::Config>(pattern, progress, &mut cases);
+    run_spec::<faults_and_reads::Config>(pattern, progress, &mut cases);
     Report {
         states: cases.iter().map(|case| case.states).sum(),
         seconds: cases.iter().map(|case| case.seconds).sum(),

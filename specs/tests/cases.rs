@@ -55,7 +55,7 @@ macro_rules! tables {
     )*};
 }
 
-tables!(inbox_thread_exit, lease_and_permits, lease_revocation, shutdown_and_flush, stamps_and_reuse);
+tables!(faults_and_reads, inbox_thread_exit, lease_and_permits, lease_revocation, shutdown_and_flush, stamps_and_reuse);
 
 /// The configuration of the row of this name.
 fn row<M: Protocol>(name: &str) -> M {

@@ -7,7 +7,7 @@
 //! * `first-wins`: every error about a fault carries the first failure.
 //! * `lost-is-ordered-after`: a value is refused exactly when its position is the failing one, or is ordered after it by its stream or through waits.
 //!
-//! **Checked by** tests/it/faults.rs, where the simulator's vector clocks are the judge; the attempt `faults`.
+//! **Checked by** tests/it/faults.rs, where the simulator's vector clocks are the judge; the attempt `faults`; specs/faults_and_reads.
 
 use millstream_hal::{EventStatus, Fault, FaultScope};
 use millstream_sync::gate::State;
