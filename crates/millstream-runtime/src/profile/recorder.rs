@@ -1,6 +1,6 @@
 //! Rings of records, one for each thread and device.
 //!
-//! A record costs two reads of the time-stamp counter and eight relaxed stores. Old records are overwritten. Rings of threads that ended are kept for a
+//! A record costs two reads of the time-stamp counter and five stores, four of them in half a cache line. Old records are overwritten. Rings of threads that ended are kept for a
 //! while, so that a trace shows them too. With the profiler off a record costs a look at a flag that never changes.
 //!
 //! **Locks** `ProfilerSink` guards the list of rings and the samples; it is taken when a thread comes, when memory is sampled and when a trace is read.
@@ -11,7 +11,7 @@ use millstream_sync::Arc;
 use millstream_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use millstream_sync::lock::levels::{Nothing, ProfilerSink};
 use millstream_sync::lock::{Held, Lock};
-use millstream_sync::ring::Ring;
+use millstream_sync::ring::{Record, Ring};
 use quanta::Clock;
 
 use super::numbers::Numbers;
@@ -85,26 +85,26 @@ impl ThreadRing {
     pub(crate) fn operation(&self, name: &'static str, slot: u16, seq: u64, start: u64) {
         if self.on {
             let head = u64::from(Kind::Operation as u8) | u64::from(slot) << 8 | self.referred.names.number(name) << 32;
-            self.ring.write([head, start, self.clock.raw(), seq, 0, 0]);
+            self.ring.write([head, start, self.clock.raw(), seq]);
         }
     }
 
     /// Records that the host asked for position `seq` of stream `slot` from `start` until now, and whether it had to wait for it.
     pub(crate) fn host_sync(&self, why: Why, slot: u16, seq: u64, start: u64, waited: bool) {
         if self.on && (waited || !why.waits_only) {
-            let head =
-                u64::from(Kind::HostSync as u8) | u64::from(slot) << 8 | self.referred.names.number(why.reason) << 32;
+            let (name, place) = (self.referred.names.number(why.reason), self.referred.places.number(why.at));
+            let head = u64::from(Kind::HostSync as u8) | u64::from(slot) << 8 | name << 32 | place << 48;
             let head = if waited { head | WAITED } else { head };
-            self.ring.write([head, start, self.clock.raw(), seq, self.referred.places.number(why.at), 0]);
+            self.ring.write([head, start, self.clock.raw(), seq]);
         }
     }
 
     /// Records that stream `to` comes after `from` at `from_seq`, by a wait on the device or because that was complete.
     pub(crate) fn hand_over(&self, from: (u16, u64), to: (u16, u64), waits: bool) {
         if self.on {
-            let head = u64::from(Kind::HandOver as u8) | u64::from(to.0) << 8 | if waits { WAITED } else { 0 };
-            let now = self.clock.raw();
-            self.ring.write([head, now, now, to.1, u64::from(from.0), from.1]);
+            let head = u64::from(Kind::HandOver as u8) | u64::from(to.0) << 8 | u64::from(from.0) << 32;
+            let head = if waits { head | WAITED } else { head };
+            self.ring.write([head, self.clock.raw(), from.1, to.1]);
         }
     }
 
@@ -214,7 +214,7 @@ impl Profiler {
         };
         for ring in rings {
             trace.threads.push((ring.thread, ring.label.clone()));
-            trace.overwritten += ring.ring.written().saturating_sub(RING as u64);
+            trace.overwritten += ring.ring.overwritten();
             ring.ring.read_from(0, |record| self.add(&mut trace, &ring, record));
         }
         (trace.limbo, trace.limbo_from_us) = self.stays.read(self);
@@ -222,15 +222,15 @@ impl Profiler {
         trace
     }
 
-    fn add(&self, trace: &mut Trace, ring: &ThreadRing, [head, start, end, seq, a, b]: [u64; 6]) {
+    fn add(&self, trace: &mut Trace, ring: &ThreadRing, [head, start, end, seq]: Record) {
         let (stream, waited) = ((head >> 8) as u16, head & WAITED != 0);
         if head as u8 == Kind::HandOver as u8 {
-            let (from, to) = ((a as u16, b), (stream, seq));
+            let (from, to) = (((head >> 32) as u16, end), (stream, seq));
             trace.arrows.push(Arrow { from, to, at_us: self.micros(start), waited });
             return;
         }
         trace.spans.push(Span {
-            name: ring.referred.names.value(head >> 32).unwrap_or("?"),
+            name: ring.referred.names.value(head >> 32 & 0xffff).unwrap_or("?"),
             thread: ring.thread,
             stream,
             seq,
@@ -238,7 +238,7 @@ impl Profiler {
             end_us: self.micros(end),
             host_sync: head as u8 == Kind::HostSync as u8,
             waited,
-            at: ring.referred.places.value(a),
+            at: ring.referred.places.value(head >> 48),
         });
     }
 }

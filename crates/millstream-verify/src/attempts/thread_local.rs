@@ -56,7 +56,7 @@ const MECHANISMS: [(&str, &str); 5] = [
     ("BLOCK_CACHE", "owner word by swap; only blocks whose sole user is the stream; else the lock-free inbox"),
     ("BlockCache::flush", "alive check, flushes_in_progress + 1, second alive check, scope guard"),
     ("BlockCache::drop", "try_with, catch_unwind, counted; takes no lock by force"),
-    ("PROFILER_RING", "atomic words under a sequence number, closed at exit"),
+    ("PROFILER_RING", "atomic words under a count of records, closed at exit"),
 ];
 
 /// Places of the sources that take a lock inside another: those that use a token named `inner`.

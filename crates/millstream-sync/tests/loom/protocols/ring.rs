@@ -10,11 +10,11 @@ pub fn cases() -> Vec<Case> {
         Case {
             name: "ring/no_record_is_torn_while_it_is_overwritten",
             bound: 3,
-            pinned: 6_348,
+            pinned: 222,
             bugs: &[],
             body: overwritten,
         },
-        Case { name: "ring/what_is_counted_is_found", bound: 3, pinned: 17, bugs: &[], body: counted },
+        Case { name: "ring/what_is_counted_is_found", bound: 3, pinned: 22, bugs: &[], body: counted },
     ]
 }
 
@@ -26,7 +26,7 @@ fn record(number: u64) -> Record {
 // reader that ran first would not be tried against the writer.
 
 fn overwritten() {
-    let ring = Arc::new(Ring::with_capacity(1));
+    let ring = Arc::new(Ring::with_capacity(2));
     ring.write(record(0));
     let other = Arc::clone(&ring);
     let reader = thread::spawn(move || {
@@ -38,7 +38,7 @@ fn overwritten() {
 }
 
 fn counted() {
-    let ring = Arc::new(Ring::with_capacity(2));
+    let ring = Arc::new(Ring::with_capacity(4));
     let other = Arc::clone(&ring);
     let reader = thread::spawn(move || {
         let mut seen = Vec::new();
