@@ -2,31 +2,7 @@
 //!
 //! Plain statistics: relaxed, never read to decide anything.
 
-use millstream_sync::atomic::{AtomicU64, Ordering};
-
-macro_rules! statistics {
-    ($($(#[$meta:meta])* $name:ident,)*) => {
-        /// What a backend has done so far.
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-        #[non_exhaustive]
-        pub struct Statistics {
-            $($(#[$meta])* pub $name: u64,)*
-        }
-
-        #[derive(Debug, Default)]
-        pub(crate) struct Counters {
-            $(pub(crate) $name: Count,)*
-        }
-
-        impl Counters {
-            pub(crate) fn read(&self) -> Statistics {
-                Statistics { $($name: self.$name.0.load(Ordering::Relaxed),)* }
-            }
-        }
-    };
-}
-
-statistics! {
+millstream_sync::statistics! {
     /// Kernels that ran.
     kernels_run,
     /// Kernels that were passed over because their stream was faulty before them.
@@ -49,15 +25,4 @@ statistics! {
     items_delayed,
     /// Marks taken by `record`.
     events_recorded,
-}
-
-/// One count.
-#[derive(Debug, Default)]
-pub(crate) struct Count(AtomicU64);
-
-impl Count {
-    #[inline]
-    pub(crate) fn hit(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
 }

@@ -22,10 +22,12 @@ pub mod seeded;
 pub mod slot_set;
 pub mod use_set;
 
+mod count;
 mod deadline;
 mod seam;
 
 pub use bounded_queue::BoundedQueue;
+pub use count::Count;
 pub use deadline::Deadline;
 pub use doorbell::{Doorbell, Progress};
 pub use inbox::Inbox;
