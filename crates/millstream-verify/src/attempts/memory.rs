@@ -100,6 +100,12 @@ pub static SHEET: Sheet = Sheet {
             what: What::Here(reuse::same_stream),
         },
         Driven {
+            pattern: CACHE,
+            name: "a scope on another stream ends, on unwind too",
+            runs: 3,
+            what: What::Here(rest::scope_ends),
+        },
+        Driven {
             pattern: STAGING,
             name: "100 uploads and 24 downloads behind long work",
             runs: 6,

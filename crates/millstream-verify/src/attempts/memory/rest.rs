@@ -43,6 +43,43 @@ pub(super) fn idle_cache(plan: &Plan, run: u64) -> Verdict {
     at_rest(&device)
 }
 
+/// A scope on another stream leaves nothing in the thread's cache of that stream, on unwind neither, and its values stay.
+pub(super) fn scope_ends(plan: &Plan, run: u64) -> Verdict {
+    const WORDS: usize = 1 << 11;
+    let device = opened(&queued(plan), plan.seed ^ run, 4)?;
+    let own = filled(&device, WORDS, 1.0).map_err(text)?;
+    let other = device.acquire_stream().map_err(text)?;
+    for unwinds in [false, true] {
+        let before = device.memory_stats().cached_bytes;
+        let mut inside = 0;
+        let scope = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| -> Result<Buffer, String> {
+            let _guard = device.with_stream(&other).map_err(text)?;
+            let kept = filled(&device, WORDS, 2.0).map_err(text)?;
+            drop((0..4).map(|_| filled(&device, WORDS, 3.0)).collect::<Result<Vec<_>, _>>().map_err(text)?);
+            inside = device.memory_stats().cached_bytes;
+            assert!(!unwinds, "the scope is left by this");
+            Ok(kept)
+        }));
+        let after = device.memory_stats().cached_bytes;
+        if inside <= before {
+            return Err("nothing was cached inside the scope".to_owned());
+        }
+        if after > before {
+            return Err(format!(
+                "{} bytes stayed in the cache of a stream that is not current any more",
+                after - before
+            ));
+        }
+        if let Ok(kept) = scope {
+            let kept = kept?;
+            let hash = fingerprint(&device, &kept, WORDS).map_err(text)?;
+            check(&device, &hash, WORDS, 2.0, "a buffer of the scope")?;
+        }
+    }
+    drop((own, other));
+    at_rest(&device)
+}
+
 /// Every second buffer stays while its neighbours are dropped and the device is trimmed: its values too.
 pub(super) fn live_across_trim(plan: &Plan, run: u64) -> Verdict {
     const WORDS: usize = 1 << 12;
