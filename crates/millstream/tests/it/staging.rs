@@ -7,7 +7,7 @@ use millstream::{Device, Kernel, Tensor, read_all};
 use millstream_sim::{SimBackend, SimOptions};
 use millstream_sync::{Arc, thread};
 
-use crate::leaks::{Checked, cpu};
+use crate::leaks::{self, Checked, cpu};
 
 const KIB: usize = 1 << 10;
 const SPIN: Kernel = Kernel::Spin { micros: 400_000 };
@@ -169,6 +169,7 @@ fn a_read_of_many_tensors_takes_several_joined_calls_and_each_copy_has_a_positio
     thread::scope(|scope| scope.spawn(|| assert_eq!(read(&tensors), wanted)).join().unwrap());
     drop(tensors);
     assert_eq!(upload(&device, &[7.0; 12]).to_vec::<f32>().unwrap(), [7.0; 12]);
+    leaks::check(&device);
     drop(device);
     assert_eq!(sim.findings(), []);
 }
