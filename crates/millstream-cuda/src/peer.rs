@@ -12,6 +12,7 @@ use millstream_sync::{Arc, OnceLock};
 use crate::CudaBackend;
 use crate::driver::{Answer, Handle};
 use crate::loaded::Loaded;
+use crate::unheard;
 
 /// Devices of a process that one can receive from, by their numbers.
 const SOURCES_MAX: usize = 64;
@@ -25,9 +26,9 @@ struct Source {
 
 impl Drop for Source {
     fn drop(&mut self) {
-        if let Ok(driver) = self.loaded.context.bound() {
-            let _ = driver.destroy_event(self.never_recorded);
-        }
+        let context = &self.loaded.context;
+        let ended = context.bound().and_then(|driver| driver.destroy_event(self.never_recorded));
+        unheard::keep(&context.driver, "an event of a peer was ended", ended);
     }
 }
 

@@ -132,6 +132,8 @@ fn stress_prints_the_block_or_one_object() {
     }
     assert_eq!(one[0]["values_digest"], two[0]["values_digest"]);
     assert_eq!((&one[0]["operations"], &one[0]["mismatches"]), (&40.into(), &0.into()));
+    let warmed = stress(&["--json", "--seed", "7", "--warm-up", "2"]).objects().remove(0);
+    assert_eq!((&warmed["operations"], &warmed["values_digest"]), (&one[0]["operations"], &one[0]["values_digest"]));
 }
 
 #[test]

@@ -240,7 +240,8 @@ pub(super) fn drive(context: &Context<'_>, id: &str, list: &[Driven], place: imp
 #[must_use]
 pub fn in_children(id: &str) -> bool {
     let any = |list: &[Driven]| list.iter().any(|driven| matches!(driven.what, What::Child(_)));
-    id == "thread_local" || super::SHEETS.iter().any(|sheet| sheet.id == id && any(sheet.probes))
+    (id == "thread_local" && any(&THREAD_LOCAL))
+        || super::SHEETS.iter().any(|sheet| sheet.id == id && any(sheet.probes))
 }
 
 /// A panic inside a probe is what it found.
