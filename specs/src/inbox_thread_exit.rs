@@ -14,7 +14,7 @@
 //! - `trim-brings-all-home`: after the last pass of a trim every block is in the pool of its home.
 //! - `no-deadlock`: where nothing can move, all threads have gone and the last pass has ended.
 //!
-//! **Checked by** `tests/cases.rs`; the code by `loom_inbox`.
+//! **Checked by** `tests/cases.rs`; the code by the loom cases `inbox`.
 
 use stateright::{Model, Property};
 

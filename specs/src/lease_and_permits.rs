@@ -19,7 +19,7 @@
 //!   slot past that one.
 //! - `no-deadlock`: where nothing can move, every thread has gone.
 //!
-//! **Checked by** `tests/cases.rs`; the code by `loom_permits`.
+//! **Checked by** `tests/cases.rs`; the code by the loom cases `permits`.
 
 use stateright::{Model, Property};
 

@@ -15,7 +15,7 @@
 //! - `returned-once`: the slot is given back once, by the owner or by who revoked its lease.
 //! - `no-block-lost`: every block is in a hand, the cache, the pool or the inbox.
 //!
-//! **Checked by** `tests/cases.rs`; the code by `loom_lease_word`.
+//! **Checked by** `tests/cases.rs`; the code by the loom cases `lease_word`.
 
 use stateright::{Model, Property};
 

@@ -12,16 +12,39 @@
 #![forbid(unsafe_code)]
 
 pub mod check;
+pub mod event_reuse;
+pub mod exit_hook;
 pub mod faults_and_reads;
+pub mod fork;
 pub mod inbox_thread_exit;
 pub mod lease_and_permits;
 pub mod lease_revocation;
 pub mod shutdown_and_flush;
+pub mod single_flight_growth;
 pub mod stamps_and_reuse;
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
+use stateright::Expectation;
 
 pub use check::{Case, CaseReport, Expected, Outcome, Protocol};
+
+/// Calls a function for every model, in the order of the README.
+macro_rules! each_model {
+    ($function:ident $(, $argument:expr)*) => {
+        $function::<lease_and_permits::Config>($($argument),*);
+        $function::<lease_revocation::Config>($($argument),*);
+        $function::<inbox_thread_exit::Config>($($argument),*);
+        $function::<stamps_and_reuse::Config>($($argument),*);
+        $function::<shutdown_and_flush::Config>($($argument),*);
+        $function::<faults_and_reads::Config>($($argument),*);
+        $function::<single_flight_growth::Config>($($argument),*);
+        $function::<event_reuse::Config>($($argument),*);
+        $function::<fork::Config>($($argument),*);
+        $function::<exit_hook::Config>($($argument),*);
+    };
+}
 
 /// The result of all cases of all models.
 #[derive(Debug, Clone, Serialize)]
@@ -44,18 +67,42 @@ pub fn run_all(progress: &mut dyn FnMut(&CaseReport)) -> Report {
 /// Runs the cases whose `spec/case` contains `pattern`; the empty pattern is all of them.
 pub fn run_matching(pattern: &str, progress: &mut dyn FnMut(&CaseReport)) -> Report {
     let mut cases = Vec::new();
-    run_spec::<lease_and_permits::Config>(pattern, progress, &mut cases);
-    run_spec::<lease_revocation::Config>(pattern, progress, &mut cases);
-    run_spec::<inbox_thread_exit::Config>(pattern, progress, &mut cases);
-    run_spec::<stamps_and_reuse::Config>(pattern, progress, &mut cases);
-    run_spec::<shutdown_and_flush::Config>(pattern, progress, &mut cases);
-    run_spec::<faults_and_reads::Config>(pattern, progress, &mut cases);
+    each_model!(run_spec, pattern, progress, &mut cases);
     Report {
         states: cases.iter().map(|case| case.states).sum(),
         seconds: cases.iter().map(|case| case.seconds).sum(),
         ok: cases.iter().all(|case| case.ok),
         cases,
     }
+}
+
+/// What a model states, and which bug breaks what.
+#[derive(Debug, Clone, Serialize)]
+pub struct Stated {
+    /// The model.
+    pub spec: String,
+    /// Its invariants, in order.
+    pub invariants: BTreeSet<String>,
+    /// Pairs of an invariant and a planted bug that breaks it.
+    pub broken: BTreeSet<(String, String)>,
+}
+
+/// What all models state, without an exploration.
+pub fn stated() -> Vec<Stated> {
+    let mut all = Vec::new();
+    each_model!(state_spec, &mut all);
+    all
+}
+
+fn state_spec<M: Protocol>(all: &mut Vec<Stated>) {
+    let properties = M::CASES.iter().flat_map(|case| case.config.properties());
+    let always = properties.filter(|property| property.expectation == Expectation::Always);
+    let broken = M::CASES.iter().filter_map(|case| match case.expected {
+        Expected::Fails { property } => Some((property.to_owned(), case.config.bug()?)),
+        Expected::Holds { .. } => None,
+    });
+    let (spec, invariants) = (M::SPEC.to_owned(), always.map(|property| property.name.to_owned()).collect());
+    all.push(Stated { spec, invariants, broken: broken.collect() });
 }
 
 fn run_spec<M: Protocol>(pattern: &str, progress: &mut dyn FnMut(&CaseReport), reports: &mut Vec<CaseReport>) {

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use serde::Serialize;
 use specs::{CaseReport, Expected, Outcome};
 
 /// Explore the models of Millstream's protocols and compare with their tables.
@@ -18,6 +19,9 @@ struct Arguments {
     /// Print the steps that lead to each broken property.
     #[arg(long)]
     trace: bool,
+    /// Print what each model states and which bug breaks what, one JSON object a model, and explore nothing.
+    #[arg(long, conflicts_with_all = ["json", "trace", "only"])]
+    list: bool,
     /// Run only the cases whose `spec/case` contains this text.
     #[arg(long, default_value = "", hide_default_value = true)]
     only: String,
@@ -25,9 +29,13 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    if arguments.list {
+        specs::stated().iter().for_each(|model| print_json(&model.spec, model));
+        return ExitCode::SUCCESS;
+    }
     let report = specs::run_matching(&arguments.only, &mut |case| {
         if arguments.json {
-            print_json(case);
+            print_json(&case.case, case);
         } else {
             print_line(case, arguments.trace);
         }
@@ -49,10 +57,10 @@ fn main() -> ExitCode {
     if deviations == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn print_json(case: &CaseReport) {
-    match serde_json::to_string(case) {
+fn print_json(name: &str, value: &impl Serialize) {
+    match serde_json::to_string(value) {
         Ok(line) => println!("{line}"),
-        Err(error) => eprintln!("specs: {}/{} cannot be printed as JSON: {error}", case.spec, case.case),
+        Err(error) => eprintln!("specs: {name} cannot be printed as JSON: {error}"),
     }
 }
 

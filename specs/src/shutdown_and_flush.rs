@@ -20,7 +20,7 @@
 //! - `released-once`: the memory is released at most once.
 //! - `no-deadlock`: where nothing can move, all flushes have ended and every shutdown has returned.
 //!
-//! **Checked by** `tests/cases.rs`; the code by `loom_gate`.
+//! **Checked by** `tests/cases.rs`; the code by the loom cases `gate`.
 
 use stateright::{Model, Property};
 

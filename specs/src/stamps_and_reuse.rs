@@ -14,7 +14,7 @@
 //! - `limbo-empties`: where nothing can move, no block is in limbo.
 //! - `no-deadlock`: where nothing can move, every operation has completed.
 //!
-//! **Checked by** `tests/cases.rs`; the use set by `loom_use_set`.
+//! **Checked by** `tests/cases.rs`; the use set by the loom cases `use_set`.
 
 use stateright::{Model, Property};
 

@@ -55,7 +55,18 @@ macro_rules! tables {
     )*};
 }
 
-tables!(faults_and_reads, inbox_thread_exit, lease_and_permits, lease_revocation, shutdown_and_flush, stamps_and_reuse);
+tables!(
+    event_reuse,
+    exit_hook,
+    faults_and_reads,
+    fork,
+    inbox_thread_exit,
+    lease_and_permits,
+    lease_revocation,
+    shutdown_and_flush,
+    single_flight_growth,
+    stamps_and_reuse
+);
 
 /// The configuration of the row of this name.
 fn row<M: Protocol>(name: &str) -> M {

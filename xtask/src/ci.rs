@@ -5,13 +5,13 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::step::{self, cargo};
-use crate::{bans, inventory, layers, loom, shuttle, specs, tidy};
+use crate::{bans, inventory, layers, loom, shuttle, specs, spin, tidy, trace};
 
 type Step = fn() -> Result<()>;
 
 /// Runs everything that the automated build runs.
 pub fn run() -> Result<()> {
-    let steps: [(&str, Step); 11] = [
+    let steps: [(&str, Step); 13] = [
         ("fmt", || step::run("fmt", &mut cargo(&["fmt", "--all", "--check"]))),
         ("tidy", tidy::run),
         ("layers", layers::run),
@@ -21,7 +21,9 @@ pub fn run() -> Result<()> {
         }),
         ("bans", bans::run),
         ("inventory", || inventory::run(true)),
+        ("trace", trace::run),
         ("specs", specs::run),
+        ("spin", spin::run),
         ("loom", || loom::run("")),
         ("shuttle", || shuttle::run("", None)),
         ("seeded bugs", || {

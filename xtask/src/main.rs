@@ -11,8 +11,10 @@ mod layers;
 mod loom;
 mod shuttle;
 mod specs;
+mod spin;
 mod step;
 mod tidy;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -47,6 +49,10 @@ enum Task {
     },
     /// The state-machine models of the protocols.
     Specs,
+    /// The SPIN twins of the models: what must happen in the end. Needs `spin` and a C compiler.
+    Spin,
+    /// What `specs/README.md` says of models, sources, tests and invariants is there.
+    Trace,
     /// All thread-locals and lock sites of the sources, as data for the report.
     Inventory {
         /// Compare with the file instead of writing it.
@@ -64,6 +70,8 @@ fn main() -> ExitCode {
         Task::Loom { only } => loom::run(&only),
         Task::Shuttle { only, seed } => shuttle::run(&only, seed),
         Task::Specs => specs::run(),
+        Task::Spin => spin::run(),
+        Task::Trace => trace::run(),
         Task::Inventory { check } => inventory::run(check),
     };
     match done {

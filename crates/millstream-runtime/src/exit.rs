@@ -11,7 +11,7 @@
 //!
 //! **Locks** `DeviceState`, `StreamSlots` and `StreamSubmit`, one after the other, the second only tried. A place of the table is taken by its owner word: nobody waits for it.
 //!
-//! **Checked by** the probes `exit-from-main` and `exit-by-call` of the shutdown attempt.
+//! **Checked by** specs/exit_hook, the probes `exit-from-main` and `exit-by-call` of the shutdown attempt.
 #![expect(unsafe_code, reason = "registers a handler with the C library")]
 
 use std::mem::ManuallyDrop;

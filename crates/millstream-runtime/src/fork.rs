@@ -5,7 +5,7 @@
 //! **Invariants**
 //! * `child-refuses`: in a forked child every call on a device of the parent returns `Error::ForkedChild`, and drops do nothing.
 //!
-//! **Checked by** the probe `forked-child` of the thread-local attempt.
+//! **Checked by** specs/fork, the fork attempt, the probe `forked-child` of the thread-local attempt.
 #![expect(unsafe_code, reason = "registers a handler with the C library")]
 
 use millstream_sync::OnceLock;

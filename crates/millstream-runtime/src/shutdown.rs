@@ -9,7 +9,7 @@
 //! * `no-release-under-work`: a segment is released only when its stream has completed everything.
 //! * `bytes-accounted`: reserved = released + held by live buffers + freed too late + stranded, and the report says all four.
 //!
-//! **Checked by** loom_gate, specs/shutdown_and_flush, the probe `exits-against-shutdown`.
+//! **Checked by** loom `gate`, specs/shutdown_and_flush and its SPIN twin, the probe `1,000 thread exits against shutdowns`.
 
 use std::time::{Duration, Instant};
 

@@ -11,7 +11,7 @@
 //! * `nothing-after-close`: once [`Gate::close`] has returned with count zero nobody is inside and nobody gets in.
 //! * `count-returns`: every pass that was counted is counted down, on unwind and early return too.
 //!
-//! **Checked by** tests/loom/protocols/gate.rs, specs/shutdown_and_flush.
+//! **Checked by** tests/loom/protocols/gate.rs, specs/shutdown_and_flush and its SPIN twin.
 
 use crate::atomic::{AtomicU32, Ordering, fence};
 use crate::deadline::Deadline;

@@ -15,7 +15,7 @@
 //!
 //! **Locks** `StreamSlots`.
 //!
-//! **Checked by** tests/loom/protocols/permits.rs, tests/shuttle, specs/lease_and_permits.
+//! **Checked by** tests/loom/protocols/permits.rs, tests/shuttle, specs/lease_and_permits and its SPIN twin.
 
 use std::collections::VecDeque;
 use std::time::Duration;

@@ -185,6 +185,10 @@ impl Event {
 impl Drop for Event {
     fn drop(&mut self) {
         let shared = &self.shared;
+        // In a forked child the locks may be those of threads that are not there.
+        if shared.check_process().is_err() {
+            return;
+        }
         // A drop that cannot take the token leaves the native event to the backend's end.
         let _ = try_enter(|held| {
             let native = held.lock(&self.mark).native.take();

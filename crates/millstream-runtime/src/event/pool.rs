@@ -4,6 +4,8 @@
 //! * `reuse-when-done`: an event is given back only after its mark was seen to be reached, and taken only when its handle is the last one.
 //!
 //! **Locks** `EventPool`; the driver is called with nothing held.
+//!
+//! **Checked by** specs/event_reuse, the seeded bug `event-reuse`.
 
 use millstream_hal::{Backend, EventStatus, RawEvent};
 use millstream_sync::Arc;
@@ -49,7 +51,7 @@ impl EventPool {
     ) -> Result<Arc<NativeEvent>> {
         let found = {
             let mut resting = held.lock(&self.resting);
-            // The seeded bug rests events that are still referred to; without it the count is always one.
+            // Who asks or waits may still refer to an event that another thread has put to rest: it is left there. The seeded bug takes such too.
             let at = resting
                 .iter()
                 .position(|e| e.timing == timing && (Arc::strong_count(e) == 1 || seeded::is(Bug::EventReuse)));

@@ -4,7 +4,10 @@
 //!
 //! **Invariants**
 //! * `one-growth`: at most one thread asks the device for a segment; the others wait for it and search again.
-//! * `within-budget`: the bytes taken from the device never exceed the budget.
+//! * `within-budget`: the bytes taken from the device never exceed the budget, but by what it gave one growth beyond the request, which that growth
+//!   reserves or gives back at once.
+//!
+//! **Checked by** specs/single_flight_growth, the scheduled runs.
 
 use millstream_sync::lock::Held;
 use millstream_sync::lock::levels::Nothing;

@@ -37,6 +37,10 @@ impl StreamGuard {
 
 impl Drop for StreamGuard {
     fn drop(&mut self) {
+        // In a forked child the locks may be those of threads that are not there.
+        if self.shared.check_process().is_err() {
+            return;
+        }
         if let Some(cache) = thread_state::pop_guard(&self.shared, self.slot, self.depth) {
             self.shared.flush(&cache);
         }

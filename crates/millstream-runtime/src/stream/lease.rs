@@ -9,7 +9,7 @@
 //!
 //! **Locks** `StreamSlots`, inside the permits.
 //!
-//! **Checked by** loom_permits, specs/lease_and_permits, the probe `claim-between-checks`.
+//! **Checked by** loom `permits`, specs/lease_and_permits, the probe `claim held between its two looks while the device closes`.
 
 use std::time::{Duration, Instant};
 

@@ -94,7 +94,8 @@ fn holds(case: &Case, seed: u64) -> (String, bool) {
         schedules += ended.schedules;
         seconds += ended.time.as_secs_f64();
     }
-    (format!("{schedules:>8} schedules {seconds:>6.2} s  {}", case.name), true)
+    let rate = schedules as f64 / seconds / 1_000.0;
+    (format!("{schedules:>8} schedules {seconds:>6.2} s {rate:>5.0} k/s  {}", case.name), true)
 }
 
 fn finds(case: &Case, bug: Bug, seed: u64) -> (String, bool) {

@@ -10,8 +10,10 @@ use millstream_sync::{Arc, Deadline, Inbox, thread};
 
 use crate::checks::Case;
 
+mod protocols;
+
 pub fn all() -> Vec<Case> {
-    vec![
+    let mut all = vec![
         Case {
             name: "permits/more_threads_than_slots_all_get_one",
             bug: Some(Bug::LostWakeup),
@@ -33,7 +35,9 @@ pub fn all() -> Vec<Case> {
             bug: Some(Bug::LostSecondUser),
             body: reuse,
         },
-    ]
+    ];
+    all.extend(protocols::cases());
+    all
 }
 
 fn join<T>(threads: Vec<thread::JoinHandle<T>>) -> Vec<T> {
