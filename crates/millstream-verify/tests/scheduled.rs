@@ -5,12 +5,14 @@ use millstream_verify::sim;
 #[test]
 fn no_seed_of_many_has_a_finding() {
     sim::prepare().unwrap();
-    let seeds = std::env::var("MILLSTREAM_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(200);
+    let seeds = std::env::var("MILLSTREAM_SEEDS").ok().and_then(|s| s.parse().ok()).unwrap_or(2_000);
     let first: u64 = std::env::var("MILLSTREAM_FIRST_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(0);
     let mut compared = 0;
     for seed in first..first + seeds {
         let run = sim::scheduled(seed);
-        assert!(run.findings.is_empty(), "seed {seed}: {:#?}", run.findings);
+        let again = "cargo test --package millstream-verify --test scheduled no_seed";
+        let replay = format!("MILLSTREAM_FIRST_SEED={seed} MILLSTREAM_SEEDS=1 {again}");
+        assert!(run.findings.is_empty(), "seed {seed}: {:#?}\nreplay: {replay}", run.findings);
         compared += run.values_compared;
     }
     assert!(compared > seeds, "only {compared} values were compared");

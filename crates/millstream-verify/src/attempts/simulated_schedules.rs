@@ -9,6 +9,11 @@ const SEEDS: u64 = 1_000;
 /// Findings after which it stops.
 const FINDINGS_MAX: usize = 3;
 
+/// The command that runs a seed again: the first of an attempt of its own.
+fn replay(seed: u64) -> String {
+    format!("millstream verify --attempt simulated_schedules --seed {seed}")
+}
+
 /// Runs the attempt.
 #[must_use]
 pub fn run(context: &Context<'_>) -> Outcome {
@@ -33,6 +38,7 @@ pub fn run(context: &Context<'_>) -> Outcome {
             attempt: attempt.id.clone(),
             text: format!("seed {seed}: {text}"),
             location: "millstream_verify::sim".to_owned(),
+            replay: replay(seed),
             ..Finding::default()
         }));
     }

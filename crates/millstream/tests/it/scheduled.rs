@@ -6,6 +6,7 @@ use millstream_sim::{SimBackend, SimOptions};
 use millstream_sync::schedule::{self, Dice, Policy, Settings};
 use millstream_sync::{Arc, BoundedQueue};
 
+use crate::seeds::sweep;
 use crate::{kernels, leaks};
 
 type Body = Box<dyn FnOnce() + Send>;
@@ -57,7 +58,7 @@ fn sums(device: &Device, seed: u64, wrong: &BoundedQueue<String>) -> Result<(), 
 #[test]
 fn a_block_of_a_busy_pool_is_written_only_after_the_work_of_its_stream() {
     let mut behind_waits = 0;
-    for seed in 0..60 {
+    let whole = sweep(400, |seed| {
         // Room for one block of each size and for the sums: who wants the other size takes it from another stream's pool.
         let (sim, device) = device(seed, 4096 + 8192 + 8 * 256, 0);
         let wrong = Arc::new(BoundedQueue::with_capacity(16));
@@ -74,14 +75,14 @@ fn a_block_of_a_busy_pool_is_written_only_after_the_work_of_its_stream() {
         assert_eq!(wrong.try_pop(), None, "seed {seed}");
         behind_waits += device.evidence().count(Step::StealBehindWait);
         leaks::check(&device);
-    }
-    assert!(behind_waits > 20, "only {behind_waits} blocks were taken behind a wait");
+    });
+    assert!(!whole || behind_waits > 100, "only {behind_waits} blocks were taken behind a wait");
 }
 
 #[test]
 fn one_thread_grows_and_the_others_wait_for_it_and_search_again() {
     let mut raced = 0;
-    for seed in 0..40 {
+    let whole = sweep(400, |seed| {
         let (sim, device) = device(seed, 8 << 20, 0);
         let bodies = (0..3).map(|_| {
             let device = device.clone();
@@ -92,13 +93,13 @@ fn one_thread_grows_and_the_others_wait_for_it_and_search_again() {
         raced += device.evidence().count(Step::RacedGrowth);
         assert!(device.memory_stats().reserved_bytes_max <= 8 << 20);
         leaks::check(&device);
-    }
-    assert!(raced > 0, "no two threads ever grew at the same time");
+    });
+    assert!(!whole || raced > 0, "no two threads ever grew at the same time");
 }
 
 #[test]
 fn nothing_is_refused_while_a_block_is_on_its_way_between_two_places() {
-    for seed in 0..1000 {
+    sweep(1000, |seed| {
         // Two threads, room for two blocks, one at a time each: there always is one, if in another thread's hands.
         let (sim, device) = device(seed, 2 * 4096, 64 << 10);
         let bodies = (0..2).map(|thread| {
@@ -119,13 +120,13 @@ fn nothing_is_refused_while_a_block_is_on_its_way_between_two_places() {
         let findings = run(seed, &sim, bodies.collect());
         assert!(findings.is_empty(), "seed {seed}: {findings:?}");
         leaks::check(&device);
-    }
+    });
 }
 
 #[test]
 fn a_block_that_another_stream_used_and_freed_is_not_written_before_that_use() {
     let mut waited = 0;
-    for seed in 0..60 {
+    let whole = sweep(400, |seed| {
         let (sim, device) = device(seed, 8 << 20, 64 << 10);
         let mail = Arc::new(BoundedQueue::with_capacity(8));
         let fill = |device: &Device| device.launch(kernels::fill(256, 1.0), 1024, &[]);
@@ -154,13 +155,13 @@ fn a_block_that_another_stream_used_and_freed_is_not_written_before_that_use() {
         while mail.try_pop().is_some() {}
         waited += device.evidence().count(Step::LimboEntered);
         leaks::check(&device);
-    }
-    assert!(waited > 0, "no block was freed while it was in use elsewhere");
+    });
+    assert!(!whole || waited > 0, "no block was freed while it was in use elsewhere");
 }
 
 #[test]
 fn a_workspace_is_used_by_one_launch_at_a_time() {
-    for seed in 0..60 {
+    sweep(400, |seed| {
         let options = SimOptions { workspace_bytes: 3000, ..SimOptions::new(seed) };
         // With caches and without: a workspace goes back to its thread, or is taken by others behind a wait.
         let cache = [0, 64 << 10][seed as usize % 2];
@@ -181,7 +182,7 @@ fn a_workspace_is_used_by_one_launch_at_a_time() {
         assert!(stats.workspaces >= 3 && stats.workspace_bytes_max == 3000, "seed {seed}: {stats:?}");
         assert!(stats.reserved_bytes_max <= stats.budget_bytes && stats.live_bytes == 0, "seed {seed}: {stats:?}");
         leaks::check(&device);
-    }
+    });
 }
 
 #[test]
