@@ -112,8 +112,8 @@ pub struct Verify {
     /// Run the round of this JSON file again; the ledger is not written
     #[arg(long, value_name = "FILE", conflicts_with_all = SETTINGS, conflicts_with_all = ["rounds", "seeded_bugs"])]
     pub replay: Option<PathBuf>,
-    /// Plant every seeded bug in a child process and see which attempt catches it
-    #[arg(long, conflicts_with_all = SETTINGS, conflicts_with_all = ["rounds", "attempt"])]
+    /// Plant every seeded bug in a child process and see which attempt catches it; with --device on that device alone
+    #[arg(long, conflicts_with_all = &SETTINGS[1..], conflicts_with_all = ["rounds", "attempt"])]
     pub seeded_bugs: bool,
     /// Source tree that the binary must match, instead of the one that is found
     #[arg(long, value_name = "DIR")]
@@ -134,6 +134,9 @@ pub struct Stress {
     /// Iterations of each thread before the clock of a block starts, 0..=10000000
     #[arg(long, value_name = "I", default_value = "0", value_parser = value_parser!(u64).range(..=10_000_000))]
     pub warm_up: u64,
+    /// Streams of the device's pool, 1..=256; what the device advises when absent
+    #[arg(long, value_name = "S", value_parser = RangedU64ValueParser::<usize>::new().range(1..=256))]
+    pub streams: Option<usize>,
     /// Timing only: leave out the comparison with the sequential run
     #[arg(long)]
     pub no_compare: bool,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use millstream_verify::model::{Blocks, Stress};
+use millstream::DeviceOptions;
+use millstream_verify::model::{Blocks, DriverCalls, Stress};
 use millstream_verify::plan::{Plan, Progress};
 use millstream_verify::workload::{self, Variant};
 use millstream_verify::{Error, console, open, round, subject};
@@ -34,6 +35,8 @@ struct Figures<'a> {
     seed: u64,
     compared: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
+    driver_calls: Option<DriverCalls>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     blocks: Option<&'a Blocks>,
 }
 
@@ -43,7 +46,8 @@ pub fn run(arguments: &args::Stress) -> Ended {
     let seed = arguments.workload.seed.unwrap_or_else(|| subject::embedded().default_seed(0));
     let plan = Plan { compare: !arguments.no_compare, warm_up: arguments.warm_up, ..arguments.workload.plan(seed) };
     round::look_at_device(&plan)?;
-    let device = open::open(&plan.device, plan.seed, |_| {}).map_err(Error::from)?;
+    let streams = |options: &mut DeviceOptions| options.streams = arguments.streams.unwrap_or(options.streams);
+    let device = open::open(&plan.device, plan.seed, streams).map_err(Error::from)?;
     let teller = Teller::new();
     teller.stage(&format!("stress on {}, seed {seed:#x}", plan.device));
     if !arguments.json {
@@ -94,6 +98,7 @@ fn shape<'a>(stress: &'a Stress, plan: &Plan) -> Figures<'a> {
         device: plan.device.to_string(),
         seed: plan.seed,
         compared: plan.compare,
+        driver_calls: stress.driver_calls,
         blocks: stress.blocks.as_ref(),
     }
 }

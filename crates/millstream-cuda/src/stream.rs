@@ -63,8 +63,9 @@ impl Scratch {
     }
 }
 
-/// One slot.
+/// One slot, on lines of its own: each enqueue writes to it.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Slot {
     pub(crate) index: u16,
     native: AtomicUsize,

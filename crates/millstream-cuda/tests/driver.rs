@@ -4,6 +4,7 @@
 mod mock {
     mod calls;
     mod devices;
+    mod driver_calls;
     mod faults;
     mod opening;
     mod rig;

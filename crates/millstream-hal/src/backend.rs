@@ -3,7 +3,9 @@
 use std::any::Any;
 use std::time::Duration;
 
-use crate::{DevicePtr, EventStatus, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result};
+use crate::{
+    DevicePtr, DriverCalls, EventStatus, Kernel, Launch, RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result,
+};
 
 /// What a device is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,6 +24,8 @@ pub struct DeviceInfo {
     pub asynchronous: bool,
     /// Whether an address of device memory is an address of the host too, so that kernels can read host memory and the host device memory.
     pub host_addressable: bool,
+    /// Whether a process that was forked from one that has used the device can open one of its own.
+    pub opens_after_fork: bool,
 }
 
 /// How far a failure reaches.
@@ -170,6 +174,11 @@ pub trait Backend: Any + Send + Sync {
     ) -> Result<()> {
         let _ = (stream, seq, from, peer, to, bytes);
         Err(crate::Error::Unsupported { what: "a copy to another device", backend: "this backend" })
+    }
+
+    /// How often the driver below was called so far, by this device and by all others of this process on the same hardware. `None` where there is no driver.
+    fn driver_calls(&self) -> Option<DriverCalls> {
+        None
     }
 
     /// Begins to capture the launches of `stream` instead of running them.

@@ -16,6 +16,7 @@
 
 mod backend;
 mod capture;
+mod driver_calls;
 mod dtype;
 mod error;
 mod event;
@@ -30,6 +31,7 @@ mod stream;
 
 pub use backend::{Backend, DeviceInfo, Fault, FaultScope};
 pub use capture::RawGraph;
+pub use driver_calls::DriverCalls;
 pub use dtype::{DType, Scalar};
 pub use error::{Error, Result};
 pub use event::{EventStatus, RawEvent};

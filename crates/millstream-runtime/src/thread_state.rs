@@ -69,7 +69,8 @@ millstream_sync::thread_state! {
 /// What an operation needs of its thread, counted without an atomic: an operation keeps it while user code may run inside, which may change the thread's state.
 pub(crate) type Here = Rc<Current>;
 
-/// The current stream of a thread, with its cache and ring.
+/// The current stream of a thread, with its cache and ring. Every operation counts it up and down: on lines of its own.
+#[repr(align(128))]
 pub(crate) struct Current {
     pub(crate) pin: Arc<Pin>,
     pub(crate) slot: u16,

@@ -30,8 +30,17 @@ pub fn result_lines(stress: &Stress) -> Vec<String> {
         }
         lines.push(line);
     }
+    lines.extend(driver_calls(stress));
     lines.extend(longer_than_asked(stress));
     lines
+}
+
+/// What the first block asked of the driver, for each of its operations.
+fn driver_calls(stress: &Stress) -> Option<String> {
+    let calls = stress.driver_calls?;
+    let each = |calls: u64| calls as f64 / stress.operations.max(1) as f64;
+    let [enqueues, questions, others] = [calls.enqueues, calls.questions, calls.others].map(each);
+    Some(format!("Driver calls of an operation: {enqueues:.2} enqueues, {questions:.2} questions, {others:.2} others"))
 }
 
 /// Where the first block alone took longer than the duration: a block is never cut, and the reader is told.
@@ -64,7 +73,7 @@ fn verdict_line(stress: &Stress) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Blocks;
+    use crate::model::{Blocks, DriverCalls};
 
     fn seed_run() -> Stress {
         Stress {
@@ -91,6 +100,14 @@ PASS: Extended duration stress test completed with 0 errors
 Values compared: 20200, mismatches: 0
 Max concurrent: 20";
         assert_eq!(block(&seed_run()), expected);
+    }
+
+    #[test]
+    fn driver_calls_are_those_of_an_operation() {
+        let driver_calls = Some(DriverCalls { enqueues: 50_400, questions: 2_500, others: 3 });
+        let stress = Stress { driver_calls, ..seed_run() };
+        let line = "Driver calls of an operation: 5.04 enqueues, 0.25 questions, 0.00 others";
+        assert_eq!(result_lines(&stress).pop().as_deref(), Some(line));
     }
 
     #[test]

@@ -35,6 +35,14 @@ impl FromStr for DeviceName {
     }
 }
 
+impl DeviceName {
+    /// Whether a process spends about a second on its first opening.
+    #[must_use]
+    pub fn is_dear_to_open(&self) -> bool {
+        matches!(self, Self::Cuda(_))
+    }
+}
+
 impl fmt::Display for DeviceName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

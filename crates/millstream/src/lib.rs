@@ -31,8 +31,8 @@ pub mod cuda;
 
 pub use half::{bf16, f16};
 pub use millstream_hal::{
-    Backend, BinaryOp, DType, DeviceInfo, Fault, FaultScope, Kernel, Layout, PhiloxKey, ReduceOp, Scalar, UnaryOp,
-    Views,
+    Backend, BinaryOp, DType, DeviceInfo, DriverCalls, Fault, FaultScope, Kernel, Layout, PhiloxKey, ReduceOp, Scalar,
+    UnaryOp, Views,
 };
 pub use millstream_runtime::dlpack;
 pub use millstream_runtime::{

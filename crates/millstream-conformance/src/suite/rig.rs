@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use millstream_hal::{
     Access, Backend, BinaryOp, DType, DevicePtr, Error, EventStatus, Kernel, Launch, Layout, Operand, RawEvent,
-    RawSegment, RawStream, SEGMENT_ALIGN, Views,
+    RawSegment, RawStaging, RawStream, SEGMENT_ALIGN, Views,
 };
 use millstream_sync::Arc;
 
@@ -14,6 +14,7 @@ use super::{Make, host};
 /// How long work may take before it counts as lost.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 const SEGMENT_BYTES: usize = 1 << 20;
+const STAGING_BYTES: usize = 1 << 16;
 
 /// A piece of device memory.
 #[derive(Clone, Copy, Debug)]
@@ -150,11 +151,13 @@ pub(super) struct Rig {
     segments: RefCell<Vec<RawSegment>>,
     /// The segment that blocks are cut from, and its bytes in use.
     here: Cell<(usize, usize)>,
+    /// What transfers go through, one after another.
+    staging: RefCell<Option<RawStaging>>,
 }
 
 impl Rig {
     pub(super) fn new(make: Make<'_>) -> Self {
-        Self { backend: make(), segments: RefCell::default(), here: Cell::new((0, 0)) }
+        Self { backend: make(), segments: RefCell::default(), here: Cell::new((0, 0)), staging: RefCell::default() }
     }
 
     pub(super) fn lane(&self) -> Lane {
@@ -189,6 +192,18 @@ impl Rig {
         result
     }
 
+    /// Staging memory of at least `bytes` bytes that no transfer is using: each has completed when its call returns.
+    fn staging(&self, bytes: usize) -> RawStaging {
+        let mut kept = self.staging.borrow_mut();
+        if let Some(small) = kept.take_if(|staging| staging.bytes < bytes) {
+            self.backend.release_staging(small).expect("a give-back");
+        }
+        *kept.get_or_insert_with(|| {
+            let bytes = bytes.max(STAGING_BYTES).next_power_of_two();
+            self.backend.allocate_staging(bytes).expect("staging")
+        })
+    }
+
     /// Copies values to the device and waits for it.
     pub(super) fn put(&self, lane: &mut Lane, block: Block, values: &[f32]) {
         let bytes: Vec<u8> = values.iter().flat_map(|x| x.to_le_bytes()).collect();
@@ -197,26 +212,23 @@ impl Rig {
 
     /// Copies bytes to the device and waits for it.
     pub(super) fn put_bytes(&self, lane: &mut Lane, block: Block, bytes: &[u8]) {
-        let staging = self.backend.allocate_staging(bytes.len().max(1)).expect("staging");
+        let staging = self.staging(bytes.len());
         host::write(&staging, 0, bytes);
         let source =
             Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access: Access::Read, staging: true };
         lane.launch(Kernel::Upload { bytes: bytes.len() }, &[block.out(), source]);
         lane.finish();
-        self.backend.release_staging(staging).expect("a give-back");
     }
 
     /// Copies the bytes of a block to the host and waits for it.
     pub(super) fn bytes(&self, lane: &mut Lane, block: Block) -> Vec<u8> {
         let bytes = block.words * 4;
-        let staging = self.backend.allocate_staging(bytes.max(1)).expect("staging");
+        let staging = self.staging(bytes);
         let target =
             Operand { ptr: DevicePtr(staging.host), bytes: staging.bytes, access: Access::Write, staging: true };
         lane.launch(Kernel::Download { bytes, from: 0, to: 0 }, &[target, block.input()]);
         lane.finish();
-        let copy = host::read(&staging, 0, bytes);
-        self.backend.release_staging(staging).expect("a give-back");
-        copy
+        host::read(&staging, 0, bytes)
     }
 
     /// Copies the bits of a block to the host and waits for it.
@@ -232,6 +244,9 @@ impl Rig {
     pub(super) fn end(self) {
         for segment in self.segments.into_inner() {
             self.backend.release_segment(segment).expect("a give-back");
+        }
+        if let Some(staging) = self.staging.into_inner() {
+            self.backend.release_staging(staging).expect("a give-back");
         }
         assert_eq!(self.backend.fault(), None, "a device that did its work has no fault");
     }

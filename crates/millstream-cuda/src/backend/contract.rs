@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millstream_hal::{
-    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Kernel, Launch, Layout, Mark, RawEvent, RawGraph,
-    RawSegment, RawStaging, RawStream, Result,
+    Backend, DeviceInfo, DevicePtr, DriverCalls, Error, EventStatus, Fault, Kernel, Launch, Layout, Mark, RawEvent,
+    RawGraph, RawSegment, RawStaging, RawStream, Result,
 };
 
 use super::CudaBackend;
@@ -158,6 +158,10 @@ impl Backend for CudaBackend {
 
     fn fault(&self) -> Option<Fault> {
         self.fault.read().cloned()
+    }
+
+    fn driver_calls(&self) -> Option<DriverCalls> {
+        Some(self.loaded.context.driver.calls())
     }
 
     fn connect_peer(&self, peer: &dyn Backend) -> bool {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use millstream_hal::{Backend, DeviceInfo};
+use millstream_hal::{Backend, DeviceInfo, DriverCalls};
 use millstream_sync::Arc;
 use millstream_sync::gate::State;
 use millstream_sync::lock::try_enter;
@@ -127,6 +127,12 @@ impl Device {
     #[must_use]
     pub fn info(&self) -> &DeviceInfo {
         self.shared().backend.info()
+    }
+
+    /// How often the vendor's driver was called so far, by this device and all others of this process on the same hardware; `None` where there is no driver. No driver call.
+    #[must_use]
+    pub fn driver_calls(&self) -> Option<DriverCalls> {
+        self.shared().backend.driver_calls()
     }
 
     /// How it was opened.

@@ -19,8 +19,9 @@ use crate::evidence::Step;
 use crate::stamp::Stamp;
 use crate::{fork, thread_state};
 
-/// Keeps the device's record alive: one per thread and device, so that counting it up touches no shared line.
+/// Keeps the device's record alive: one per thread and device, so that counting it up touches no shared line. On lines of its own, wherever the host's allocator puts it.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Pin {
     pub(crate) shared: Arc<Shared>,
 }

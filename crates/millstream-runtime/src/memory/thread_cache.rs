@@ -32,25 +32,33 @@ const fn start(class: usize) -> usize {
     if class < SMALL { class * SMALL_DEPTH } else { SMALL * SMALL_DEPTH + (class - SMALL) * DEPTH }
 }
 
-/// One bin after another: how many each holds, and their numbers, newest last.
+/// One bin after another: how many each holds, and their numbers, newest last. On lines of their own.
+#[derive(Debug)]
+#[repr(align(128))]
+struct Table {
+    lens: [u8; CLASSES],
+    numbers: [u32; NUMBERS],
+}
+
+/// The bins, and the bytes of the blocks in them.
 #[derive(Debug)]
 struct Bins {
-    lens: Box<[u8; CLASSES]>,
-    numbers: Box<[u32]>,
+    table: Box<Table>,
     bytes: usize,
 }
 
 impl Bins {
     #[inline]
     fn pop(&mut self, class: usize) -> Option<u32> {
-        let len = self.lens[class].checked_sub(1)?;
-        self.lens[class] = len;
-        Some(self.numbers[start(class) + usize::from(len)])
+        let len = self.table.lens[class].checked_sub(1)?;
+        self.table.lens[class] = len;
+        Some(self.table.numbers[start(class) + usize::from(len)])
     }
 
     fn empty_into(&mut self, numbers: &mut Vec<u32>) {
-        for (class, len) in self.lens.iter_mut().enumerate() {
-            numbers.extend_from_slice(&self.numbers[start(class)..start(class) + usize::from(*len)]);
+        let Table { lens, numbers: all } = &mut *self.table;
+        for (class, len) in lens.iter_mut().enumerate() {
+            numbers.extend_from_slice(&all[start(class)..start(class) + usize::from(*len)]);
             *len = 0;
         }
         self.bytes = 0;
@@ -59,18 +67,19 @@ impl Bins {
     /// `false`: the bin is full.
     #[inline]
     fn push(&mut self, class: usize, number: u32) -> bool {
-        let len = usize::from(self.lens[class]);
+        let len = usize::from(self.table.lens[class]);
         if len == depth(class) {
             return false;
         }
-        self.numbers[start(class) + len] = number;
-        self.lens[class] += 1;
+        self.table.numbers[start(class) + len] = number;
+        self.table.lens[class] += 1;
         true
     }
 }
 
-/// The cache.
+/// The cache, on lines of its own: every allocation of its thread writes to it.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct ThreadCache {
     slot: u16,
     limit: usize,
@@ -120,11 +129,8 @@ impl ThreadCache {
     /// `leased`: the thread has a lease of the stream; else it is there by a guard.
     pub(crate) fn new(slot: u16, limit: usize, leased: bool) -> Self {
         let zero = || AtomicU64::new(0);
-        let bins = OwnedCell::new(Bins {
-            lens: Box::new([0; CLASSES]),
-            numbers: vec![0; NUMBERS].into_boxed_slice(),
-            bytes: 0,
-        });
+        let bins =
+            OwnedCell::new(Bins { table: Box::new(Table { lens: [0; CLASSES], numbers: [0; NUMBERS] }), bytes: 0 });
         Self {
             slot,
             limit,
@@ -233,7 +239,7 @@ impl ThreadCache {
     /// Takes a cached block away, of any class. `None`: empty, or in use just now. For anyone.
     pub(crate) fn take_any(&self, block_bytes: impl Fn(u32) -> usize) -> Option<u32> {
         self.bins.try_with(|b| {
-            let class = b.lens.iter().position(|len| *len > 0)?;
+            let class = b.table.lens.iter().position(|len| *len > 0)?;
             let number = b.pop(class)?;
             b.bytes -= block_bytes(number);
             self.bytes.store(b.bytes as u64, Ordering::Relaxed);
@@ -254,8 +260,9 @@ impl ThreadCache {
     /// The numbers in the bins; none while in use.
     pub(super) fn numbers(&self) -> Vec<u32> {
         let read = |b: &mut Bins| {
-            let bin = |(class, len): (usize, &u8)| &b.numbers[start(class)..start(class) + usize::from(*len)];
-            b.lens.iter().enumerate().flat_map(bin).copied().collect()
+            let Table { lens, numbers } = &*b.table;
+            let bin = |(class, len): (usize, &u8)| &numbers[start(class)..start(class) + usize::from(*len)];
+            lens.iter().enumerate().flat_map(bin).copied().collect()
         };
         self.bins.try_with(read).unwrap_or_default()
     }

@@ -61,8 +61,9 @@ struct Referred {
     places: Numbers<Location<'static>>,
 }
 
-/// The ring of one thread.
+/// The ring of one thread, on lines of its own.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct ThreadRing {
     ring: Ring,
     on: bool,

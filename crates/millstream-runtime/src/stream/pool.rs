@@ -56,8 +56,9 @@ impl Submission {
     }
 }
 
-/// A slot of the pool.
+/// A slot of the pool, on lines of its own: each submission of its holder writes to it.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Slot {
     index: u16,
     raw: OnceLock<RawStream>,

@@ -82,7 +82,7 @@ pub static SHEET: Sheet = Sheet {
             pattern: ENDS,
             name: "a kernel panics among threads at work",
             runs: 100,
-            what: What::Child("fault-and-exit"),
+            what: What::Elsewhere("fault-and-exit"),
         },
     ],
     properties: &[

@@ -1,6 +1,6 @@
 //! A further attempt: forks of a process that computes. The child is refused by a typed error and its drops do nothing; the parent goes on.
 //!
-//! Each run is a child process that forks: a fork that goes wrong takes no round with it.
+//! Each run is made in a child process that forks: a fork that goes wrong takes no round with it.
 
 mod drops;
 
@@ -18,6 +18,7 @@ use crate::plan::DeviceName;
 pub const CLAIMS: [Step; 2] = [Step::HostWait, Step::LeaseClaimed];
 
 const CHILD: &str = "Forked child";
+const OWN: &str = "Forked child's own device";
 const PARENT: &str = "Parent";
 
 /// The attempt.
@@ -35,26 +36,32 @@ pub static SHEET: Sheet = Sheet {
             mechanism: "a handler counts forks; a device remembers the count at which it was opened",
         },
         Row {
+            pattern: OWN,
+            place: ("crates/millstream-runtime/src/fork.rs", "extern \"C\" fn in_child"),
+            mechanism: "a device that was opened after the fork has the child's own count",
+        },
+        Row {
             pattern: PARENT,
             place: ("crates/millstream-runtime/src/device/shared.rs", "fn check_process"),
             mechanism: "nothing in the child touches what it shares with its parent",
         },
     ],
     probes: &[
-        Driven { pattern: CHILD, name: "is refused, at rest", runs: 20, what: What::Child("forked-child") },
-        Driven { pattern: CHILD, name: "is refused while threads work", runs: 40, what: What::Child("fork-at-work") },
-        Driven { pattern: CHILD, name: "opens a device of its own", runs: 20, what: What::Child("fork-and-open") },
+        Driven { pattern: CHILD, name: "is refused, at rest", runs: 20, what: What::Series("forked-child") },
+        Driven { pattern: CHILD, name: "is refused while threads work", runs: 40, what: What::Series("fork-at-work") },
+        Driven { pattern: OWN, name: "opens a device of its own", runs: 20, what: What::Series("fork-and-open") },
         Driven {
             pattern: CHILD,
             name: "drops everything, the last handle too",
             runs: 20,
-            what: What::Child("fork-and-drop"),
+            what: What::Series("fork-and-drop"),
         },
-        Driven { pattern: PARENT, name: "computes on and ends", runs: 20, what: What::Child("fork-and-go-on") },
+        Driven { pattern: PARENT, name: "computes on and ends", runs: 20, what: What::Series("fork-and-go-on") },
     ],
     properties: &[
         "Every call in a forked child was refused as ForkedChild, also on a device whose threads were inside it",
-        "Drops in the child did nothing; a device that the child opened itself computed the right values",
+        "Drops in the child did nothing",
+        "A device that a forked child opened itself computed the right values",
         "The parent's values were right after each fork, and its shutdown was complete",
     ],
 };

@@ -26,14 +26,24 @@ pub struct Limit {
 }
 
 /// All of them.
-pub static LIMITS: [Limit; 1] = [Limit {
-    attempt: "memory",
-    pattern: "Imports",
-    steps: &[Step::Imported, Step::ImportWaited, Step::ImportDeleted, Step::DeleterPanicked],
-    properties: &["The deleter of every import ran exactly once, after its last user"],
-    lacks: |info| !info.host_addressable,
-    reason: "kernels of this device cannot read host memory, so nothing can be imported",
-}];
+pub static LIMITS: [Limit; 2] = [
+    Limit {
+        attempt: "memory",
+        pattern: "Imports",
+        steps: &[Step::Imported, Step::ImportWaited, Step::ImportDeleted, Step::DeleterPanicked],
+        properties: &["The deleter of every import ran exactly once, after its last user"],
+        lacks: |info| !info.host_addressable,
+        reason: "kernels of this device cannot read host memory, so nothing can be imported",
+    },
+    Limit {
+        attempt: "fork",
+        pattern: "Forked child's own device",
+        steps: &[],
+        properties: &["A device that a forked child opened itself computed the right values"],
+        lacks: |info| !info.opens_after_fork,
+        reason: "a process that was forked from one that has used this device cannot use it",
+    },
+];
 
 /// Those that hold for an attempt on the plan's device. Opens the device where the table has a row for the attempt.
 #[must_use]

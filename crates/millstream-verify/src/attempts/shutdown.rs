@@ -74,7 +74,7 @@ pub static SHEET: Sheet = Sheet {
             pattern: CLOSE,
             name: "against working threads",
             runs: 100,
-            what: What::Child("shutdown-against-work"),
+            what: What::Series("shutdown-against-work"),
         },
         Driven {
             pattern: CLOSE,
@@ -86,7 +86,7 @@ pub static SHEET: Sheet = Sheet {
             pattern: AFTER,
             name: "live buffers and late threads",
             runs: 100,
-            what: What::Child("shutdown-live-buffers"),
+            what: What::Series("shutdown-live-buffers"),
         },
     ],
     properties: &[

@@ -21,7 +21,7 @@ pub use result::RoundResult;
 pub use round::{
     Config, ConsecutiveClean, DeviceInfo, HistoryPoint, LedgerLink, Machine, NotCounted, Note, Round, SCHEMA,
 };
-pub use stress::{Blocks, Handover, Lane, Latency, LatencyBucket, Span, Stress, Timeline};
+pub use stress::{Blocks, DriverCalls, Handover, Lane, Latency, LatencyBucket, Span, Stress, Timeline};
 
 /// For `skip_serializing_if`: a flag that is off is omitted.
 fn is_false(flag: &bool) -> bool {

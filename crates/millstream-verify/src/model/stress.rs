@@ -34,6 +34,9 @@ pub struct Stress {
     pub p50_us: f64,
     /// 99th percentile of it, microseconds.
     pub p99_us: f64,
+    /// Calls of the vendor's driver in the first block; absent where there is no driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub driver_calls: Option<DriverCalls>,
     /// The duration that was asked for, seconds; absent for one block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asked_seconds: Option<f64>,
@@ -73,6 +76,17 @@ impl Stress {
     pub fn passed(&self) -> bool {
         self.total_errors() == 0 && self.total_mismatches() == 0
     }
+}
+
+/// Calls of the vendor's driver, all threads together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverCalls {
+    /// Kernels, copies, marks and waits.
+    pub enqueues: u64,
+    /// Questions whether a mark is reached, also those of threads that wait.
+    pub questions: u64,
+    /// All others.
+    pub others: u64,
 }
 
 /// Totals over all blocks of a stress run.

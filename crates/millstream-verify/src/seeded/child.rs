@@ -52,13 +52,13 @@ pub(super) struct Ran {
 }
 
 /// Runs `trial` with `bug` planted. Errors: [`Error::Write`] when the child cannot be started.
-pub(super) fn run(request: &Request, bug: Option<Bug>, trial: Trial, progress: &dyn Progress) -> Result<Ran> {
-    let folder = request.out.join(bug.map_or("none", Bug::id)).join(trial.device.replace(':', "-"));
+pub(super) fn run(request: &Request, bug: Option<Bug>, trial: &Trial, progress: &dyn Progress) -> Result<Ran> {
+    let folder = request.out.join(bug.map_or("none", Bug::id)).join(trial.device.replace(':', "-")).join(trial.attempt);
     let mut command = Command::new(&request.program);
     if let Some(bug) = bug {
         command.args(["--plant", bug.id()]);
     }
-    command.args(["verify", "--json", "--attempt", trial.attempt, "--device", trial.device]).args(SETTINGS);
+    command.args(["verify", "--json", "--attempt", trial.attempt, "--device", &trial.device]).args(SETTINGS);
     command.arg("--seed").arg(request.seed.to_string()).arg("--out").arg(&folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();

@@ -11,6 +11,7 @@
 //! **Checked by**: the tests of `child.rs` and `order.rs`; the command itself.
 
 mod child;
+mod on_device;
 mod order;
 
 use std::collections::HashMap;
@@ -20,7 +21,7 @@ use std::time::Duration;
 use millstream_sync::seeded::{self, Bug};
 use serde::Serialize;
 
-use crate::plan::Progress;
+use crate::plan::{DeviceName, Progress};
 use crate::{Error, Result};
 
 use child::End;
@@ -40,10 +41,12 @@ pub struct Request {
     pub timeout: Duration,
     /// Seed of every child.
     pub seed: u64,
+    /// The one device to try all bugs on. `None`: the CPU, with queues, and the simulator, until one of them shows the bug.
+    pub device: Option<DeviceName>,
 }
 
 /// What became of each bug.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Outcome {
     /// One entry a bug.
     pub bugs: Vec<Judged>,
@@ -51,12 +54,20 @@ pub struct Outcome {
     pub caught: usize,
     /// How many were not.
     pub survived: usize,
+    /// How many were not tried, because what they break is not driven on the device that was asked for.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub not_here: usize,
     /// Attempts that catch nothing here because they are not clean without a bug.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unusable: Vec<String>,
     /// Whether the user stopped it; bugs that were not tried are missing then.
     #[serde(skip)]
     pub interrupted: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "asked for by serde")]
+fn is_zero(count: &usize) -> bool {
+    *count == 0
 }
 
 /// What became of one bug.
@@ -68,6 +79,9 @@ pub struct Judged {
     pub attempt: Option<String>,
     /// Whether one did.
     pub caught: bool,
+    /// Whether it was tried.
+    #[serde(skip_serializing_if = "Clone::clone")]
+    pub tried: bool,
     /// Seconds of the child that caught it; of all children for a survivor.
     pub seconds: f64,
     /// What the child said, or how it ended.
@@ -82,8 +96,11 @@ pub fn run(request: &Request, progress: &dyn Progress) -> Result<Outcome> {
     if !seeded::compiled_in() {
         return Err(Error::FeatureAbsent { feature: "seeded bugs", command: COMMAND });
     }
+    if let Some(device) = &request.device {
+        return on_device::run(request, device, progress);
+    }
     let mut baselines = Baselines::default();
-    let mut outcome = Outcome { bugs: Vec::new(), caught: 0, survived: 0, unusable: Vec::new(), interrupted: false };
+    let mut outcome = Outcome::default();
     for (index, bug) in Bug::ALL.into_iter().enumerate() {
         progress.stage(&format!("seeded bug {} of {}: {}", index + 1, Bug::ALL.len(), bug.id()));
         let Some(judged) = judge(request, bug, &mut baselines, progress)? else {
@@ -104,28 +121,40 @@ fn judge(request: &Request, bug: Bug, baselines: &mut Baselines, progress: &dyn 
     let trials = order::trials(bug);
     for (index, trial) in trials.iter().enumerate() {
         progress.advance(index as u64, trials.len() as u64);
-        let Some(clean) = baselines.is_clean(request, *trial, progress)? else { return Ok(None) };
+        let Some(clean) = baselines.is_clean(request, trial, progress)? else { return Ok(None) };
         if !clean {
             continue;
         }
-        let ran = child::run(request, Some(bug), *trial, progress)?;
+        let ran = child::run(request, Some(bug), trial, progress)?;
         seconds += ran.seconds;
         let how = match ran.end {
             End::Stopped => return Ok(None),
-            End::Clean | End::Incomplete(_) => continue,
-            End::Findings(text) => text,
-            End::Crashed(how) => how,
-            End::Hung => format!("hung: stopped after {} s", request.timeout.as_secs()),
+            end => match caught(request, end) {
+                Some(how) => how,
+                None => continue,
+            },
         };
         // Once more without the bug: an attempt that fails now and then by itself has shown nothing.
-        let Some(clean) = baselines.is_still_clean(request, *trial, progress)? else { return Ok(None) };
+        let Some(clean) = baselines.is_still_clean(request, trial, progress)? else { return Ok(None) };
         if !clean {
             continue;
         }
         let attempt = Some(trial.to_string());
-        return Ok(Some(Judged { id: bug.id(), attempt, caught: true, seconds: ran.seconds, how }));
+        return Ok(Some(Judged { id: bug.id(), attempt, caught: true, tried: true, seconds: ran.seconds, how }));
     }
-    Ok(Some(Judged { id: bug.id(), attempt: None, caught: false, seconds, how: "no attempt saw it".to_owned() }))
+    Ok(Some(Judged { id: bug.id(), attempt: None, caught: false, tried: true, seconds, how: NOBODY.to_owned() }))
+}
+
+const NOBODY: &str = "no attempt saw it";
+
+/// How a child with a bug showed it. `None`: it did not.
+fn caught(request: &Request, end: End) -> Option<String> {
+    match end {
+        End::Clean | End::Incomplete(_) | End::Stopped => None,
+        End::Findings(text) => Some(text),
+        End::Crashed(how) => Some(how),
+        End::Hung => Some(format!("hung: stopped after {} s", request.timeout.as_secs())),
+    }
 }
 
 /// How each trial ends without a bug, tried once.
@@ -134,21 +163,21 @@ struct Baselines(HashMap<Trial, End>);
 
 impl Baselines {
     /// `None`: the user stopped it.
-    fn is_clean(&mut self, request: &Request, trial: Trial, progress: &dyn Progress) -> Result<Option<bool>> {
-        match self.0.get(&trial) {
+    fn is_clean(&mut self, request: &Request, trial: &Trial, progress: &dyn Progress) -> Result<Option<bool>> {
+        match self.0.get(trial) {
             Some(end) => Ok(Some(*end == End::Clean)),
             None => self.is_still_clean(request, trial, progress),
         }
     }
 
     /// The same, run again in any case; once not clean is not clean for good.
-    fn is_still_clean(&mut self, request: &Request, trial: Trial, progress: &dyn Progress) -> Result<Option<bool>> {
+    fn is_still_clean(&mut self, request: &Request, trial: &Trial, progress: &dyn Progress) -> Result<Option<bool>> {
         let end = child::run(request, None, trial, progress)?.end;
         if end == End::Stopped {
             return Ok(None);
         }
         let clean = end == End::Clean;
-        self.0.insert(trial, end);
+        self.0.insert(trial.clone(), end);
         Ok(Some(clean))
     }
 

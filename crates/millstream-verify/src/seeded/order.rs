@@ -7,15 +7,15 @@ use millstream_sync::seeded::Bug;
 use crate::attempts::ATTEMPTS;
 
 /// An attempt on a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Trial {
     pub(super) attempt: &'static str,
-    pub(super) device: &'static str,
+    pub(super) device: String,
 }
 
 impl fmt::Display for Trial {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.device {
+        match self.device.as_str() {
             "cpu" => f.write_str(self.attempt),
             device => write!(f, "{} on {device}", self.attempt),
         }
@@ -29,7 +29,30 @@ pub(super) fn trials(bug: Bug) -> Vec<Trial> {
     // Stable: those that are not named stay in their order, after those that are.
     ids.sort_by_key(|id| likely.iter().position(|name| name == id).unwrap_or(likely.len()));
     let devices = ["cpu", "cpu:queued", "sim"];
-    devices.into_iter().flat_map(|device| ids.iter().map(move |attempt| Trial { attempt, device })).collect()
+    let on = |device: &'static str| ids.iter().map(move |attempt| Trial { attempt, device: device.to_owned() });
+    devices.into_iter().flat_map(on).collect()
+}
+
+/// The attempt that drives what `bug` breaks on whatever device it is given. Errors: where it is driven instead, and why.
+pub(super) fn on_any_device(bug: Bug) -> Result<&'static str, &'static str> {
+    Ok(match bug {
+        Bug::SkippedWait | Bug::LostSecondUser => "hand_over",
+        Bug::EarlyReuse => "memory",
+        Bug::EventReuse => "events",
+        Bug::StrandedInbox => "extended_stress",
+        Bug::EarlyDeleter => return Err("imports of host memory, driven on devices that can read it"),
+        Bug::SuccessAfterFault | Bug::PoisonLost => return Err("faults, made on the CPU and the simulator"),
+        Bug::RevokeBusy
+        | Bug::ExitGateOpen
+        | Bug::ExitUnwaited
+        | Bug::LockOrder
+        | Bug::FlushAfterClose
+        | Bug::LostWakeup
+        | Bug::SwallowedPermit
+        | Bug::ClaimUnchecked
+        | Bug::DoubleReturn
+        | Bug::CountLeftBehind => likely(bug)[0],
+    })
 }
 
 fn likely(bug: Bug) -> &'static [&'static str] {
@@ -55,6 +78,14 @@ fn likely(bug: Bug) -> &'static [&'static str] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn on_one_device_every_bug_has_an_attempt_or_a_reason() {
+        let here = Bug::ALL.into_iter().filter_map(|bug| on_any_device(bug).ok());
+        let known = |id: &str| ATTEMPTS.iter().any(|entry| entry.id == id);
+        assert!(here.clone().all(known));
+        assert_eq!((here.count(), Bug::ALL.len()), (15, 18));
+    }
 
     #[test]
     fn every_bug_meets_every_attempt_and_its_likely_catcher_first() {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use millstream::{Device, Error, Generator, Result, Tensor, read_all};
+use millstream::{Device, DriverCalls, Error, Generator, Result, Tensor, read_all};
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use millstream_sync::{Arc, Doorbell};
 
@@ -48,6 +48,8 @@ pub(super) struct Done {
     pub(super) workers: Vec<Worked>,
     pub(super) seconds: f64,
     pub(super) max_concurrent: u64,
+    /// From the start to the last thread's end, where there is a driver.
+    pub(super) driver_calls: Option<DriverCalls>,
 }
 
 /// Runs block `number` with the plan's threads on `device`. A thread that panics is an error of its block.
@@ -90,6 +92,7 @@ pub(super) fn run_parallel(
     if missing > 0 {
         exchange.give_up();
     }
+    let before = device.driver_calls();
     let start = Instant::now();
     meeting.arrived.fetch_add(1 + missing as u32, Ordering::Relaxed);
     meeting.started.ring();
@@ -108,8 +111,10 @@ pub(super) fn run_parallel(
             Err(error) => failed(format!("the thread could not be started: {error}")),
         })
         .collect();
+    let driver_calls = device.driver_calls().zip(before).map(|(after, before)| after.since(before));
     let end = workers.iter().filter_map(|w| w.finished).max().unwrap_or(start);
-    Done { workers, seconds: (end - start).as_secs_f64(), max_concurrent: meeting.inside_max.load(Ordering::Relaxed) }
+    let max_concurrent = meeting.inside_max.load(Ordering::Relaxed);
+    Done { workers, seconds: (end - start).as_secs_f64(), max_concurrent, driver_calls }
 }
 
 fn failed(error: String) -> Worked {

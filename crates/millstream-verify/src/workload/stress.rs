@@ -7,7 +7,7 @@ use millstream::Device;
 use sha2::{Digest, Sha256};
 
 use super::block::{self, BlockValues, Done};
-use crate::model::{Blocks, Handover, Lane, Latency, Span, Stress, Timeline};
+use crate::model::{Blocks, DriverCalls, Handover, Lane, Latency, Span, Stress, Timeline};
 use crate::plan::{Plan, Progress};
 
 /// Which stress.
@@ -122,6 +122,11 @@ fn first(plan: &Plan, done: &Done, errors: u64, compared: u64, mismatches: u64, 
         max_concurrent: done.max_concurrent,
         p50_us: micros(50),
         p99_us: micros(99),
+        driver_calls: done.driver_calls.map(|calls| DriverCalls {
+            enqueues: calls.enqueues,
+            questions: calls.questions,
+            others: calls.others,
+        }),
         asked_seconds: (!plan.duration.is_zero()).then_some(plan.duration.as_secs_f64()),
         latency: Latency::of_nanoseconds(&samples),
         timeline,

@@ -27,11 +27,11 @@ pub struct Child {
 }
 
 impl Child {
-    /// Runs one probe in a child. A crash, a hang, or an exit without its word is the verdict. What the child counted is added to this process's tally.
-    pub fn run(&self, name: &str, plan: &Plan, run: u64) -> Verdict {
+    /// Makes `count` runs of a probe in a child, from the run numbered `run` on. A crash, a hang, or an exit without its word is the verdict. What the child counted is added to this process's tally.
+    pub fn run(&self, name: &str, plan: &Plan, run: u64, count: u64) -> Verdict {
         let mut child = Command::new(&self.program)
             .args(&self.arguments)
-            .args([name, &plan.device.to_string(), &plan.seed.to_string(), &run.to_string()])
+            .args([name, &plan.device.to_string(), &plan.seed.to_string(), &run.to_string(), &count.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -68,23 +68,15 @@ impl Child {
     }
 }
 
-/// The child's side: runs the probe `name` with its arguments (device, seed, number of the run) and returns the exit code.
+/// The child's side: runs the probe `name` with its arguments (device, seed, number of the first run, how many) and returns the exit code.
 #[must_use]
 pub fn run_child(name: &str, arguments: &[String]) -> i32 {
     let verdict = (|| {
         let device: DeviceName = arguments.first().map_or("cpu", String::as_str).parse()?;
         let number = |at: usize| arguments.get(at).and_then(|s| s.parse::<u64>().ok()).unwrap_or(0);
-        let (seed, run) = (number(1), number(2));
-        match name {
-            "user-thread-local" => user_thread_local(&device, seed),
-            "use-in-destructor" => use_in_destructor(&device, seed),
-            "panic-in-flush" => panic_in_flush(&device, seed),
-            "no-shutdown" => no_shutdown(&device, seed),
-            _ => shutdown::in_child(name, &device, seed, run)
-                .or_else(|| fork::in_child(name, &device, seed, run))
-                .or_else(|| faults::in_child(name, seed, run))
-                .unwrap_or_else(|| Err(format!("there is no probe {name:?}"))),
-        }
+        let (seed, first, count) = (number(1), number(2), number(3).max(1));
+        let told = |run: u64, detail| if count == 1 { detail } else { format!("run {}: {detail}", run + 1) };
+        (first..first + count).try_for_each(|run| one(name, &device, seed, run).map_err(|detail| told(run, detail)))
     })();
     println!("{}", tally::line());
     match verdict {
@@ -97,6 +89,20 @@ pub fn run_child(name: &str, arguments: &[String]) -> i32 {
             println!("{detail}");
             1
         }
+    }
+}
+
+/// One run.
+fn one(name: &str, device: &DeviceName, seed: u64, run: u64) -> Verdict {
+    match name {
+        "user-thread-local" => user_thread_local(device, seed),
+        "use-in-destructor" => use_in_destructor(device, seed),
+        "panic-in-flush" => panic_in_flush(device, seed),
+        "no-shutdown" => no_shutdown(device, seed),
+        _ => shutdown::in_child(name, device, seed, run)
+            .or_else(|| fork::in_child(name, device, seed, run))
+            .or_else(|| faults::in_child(name, seed, run))
+            .unwrap_or_else(|| Err(format!("there is no probe {name:?}"))),
     }
 }
 

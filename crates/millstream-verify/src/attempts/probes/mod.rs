@@ -1,7 +1,7 @@
 //! Probes: small programs that drive one pattern and look at what it left.
 //!
 //! Those that may crash, fork, or end the process run in a child: the parent starts its own binary again with hidden arguments, the child runs one probe and
-//! prints one line. A crash, a hang, a wrong exit or a missing line is a failed probe.
+//! prints one line. A crash, a hang, a wrong exit or a missing line is a failed probe. How runs are spread over processes is in [`processes`].
 //!
 //! **Invariants**
 //! * `no-retry`: a probe runs as often as it says, and one failure of any run is its result.
@@ -10,6 +10,7 @@ mod child;
 mod claims;
 mod exits;
 mod leases;
+mod processes;
 mod traffic;
 
 pub(super) use child::FINE;
@@ -19,6 +20,7 @@ use std::time::Instant;
 
 use millstream::{Device, Generator, Tensor};
 
+use self::processes::Spread;
 use super::Context;
 use super::limits::{self, Limit};
 use crate::model::{Finding, Probe, ProbeStatus};
@@ -46,8 +48,12 @@ pub enum What {
     Here(fn(&Plan, u64) -> Verdict),
     /// The same with a figure to show: that of the last run stands in the report.
     Measured(fn(&Plan, u64) -> Result<String, String>),
-    /// In a process of its own, by this name.
+    /// In a process of its own, by this name: it ends the process.
     Child(&'static str),
+    /// The same for what leaves its process as it was: one may make several runs, one after another ([`processes`]).
+    Series(&'static str),
+    /// In a process of its own, on a device that the probe chooses: the plan's is not opened there.
+    Elsewhere(&'static str),
 }
 
 /// All probes of the thread-local attempt.
@@ -87,7 +93,7 @@ pub const THREAD_LOCAL: [Driven; 19] = [
         pattern: "CURRENT_STREAM",
         name: "a forked child is refused, its parent goes on",
         runs: 1,
-        what: What::Child("forked-child"),
+        what: What::Series("forked-child"),
     },
     Driven {
         pattern: "BLOCK_CACHE",
@@ -99,13 +105,13 @@ pub const THREAD_LOCAL: [Driven; 19] = [
         pattern: "BLOCK_CACHE",
         name: "a tensor in the user's own thread-local, dropped after ours",
         runs: 5,
-        what: What::Child("user-thread-local"),
+        what: What::Series("user-thread-local"),
     },
     Driven {
         pattern: "BLOCK_CACHE",
         name: "operations during destruction",
         runs: 5,
-        what: What::Child("use-in-destructor"),
+        what: What::Series("use-in-destructor"),
     },
     Driven {
         pattern: "BlockCache::flush",
@@ -135,7 +141,7 @@ pub const THREAD_LOCAL: [Driven; 19] = [
         pattern: "BlockCache::drop",
         name: "panic in a flush during thread exit",
         runs: 3,
-        what: What::Child("panic-in-flush"),
+        what: What::Series("panic-in-flush"),
     },
     Driven {
         pattern: "BlockCache::drop",
@@ -166,21 +172,25 @@ pub const THREAD_LOCAL: [Driven; 19] = [
 impl Driven {
     /// Runs it as often as it says, or until the user stops it.
     #[must_use]
-    pub fn run(&self, plan: &Plan, child: &Child, interrupted: &dyn Fn() -> bool) -> Probe {
+    pub fn run(&self, plan: &Plan, child: &Child, interrupted: &(dyn Fn() -> bool + Sync)) -> Probe {
         let begun = Instant::now();
+        let one: Box<dyn Fn(u64) -> Result<String, String>> = match self.what {
+            What::Child(name) | What::Series(name) | What::Elsewhere(name) => {
+                let spread = Spread::of(self, &plan.device);
+                let mut probe = spread.run(self.name, interrupted, |from, count| child.run(name, plan, from, count));
+                probe.seconds = Some(begun.elapsed().as_secs_f64());
+                return probe;
+            }
+            What::Here(f) => Box::new(move |run| f(plan, run).map(|()| String::new())),
+            What::Measured(f) => Box::new(move |run| f(plan, run)),
+        };
         let mut probe = Probe::passed(self.name, 0);
-        probe.child_process = matches!(self.what, What::Child(_));
         for run in 0..self.runs {
             if interrupted() {
                 break;
             }
-            let verdict = match self.what {
-                What::Here(f) => guarded(|| f(plan, run)).map(|()| String::new()),
-                What::Measured(f) => guarded(|| f(plan, run)),
-                What::Child(name) => child.run(name, plan, run).map(|()| String::new()),
-            };
             probe.runs += 1;
-            match verdict {
+            match guarded(|| one(run)) {
                 Ok(figures) => probe.detail = figures,
                 Err(detail) => {
                     probe.status = ProbeStatus::Failed;
@@ -239,7 +249,8 @@ pub(super) fn drive(context: &Context<'_>, id: &str, list: &[Driven], place: imp
 /// Whether the attempt of that id has probes that run in processes of their own.
 #[must_use]
 pub fn in_children(id: &str) -> bool {
-    let any = |list: &[Driven]| list.iter().any(|driven| matches!(driven.what, What::Child(_)));
+    let here = |what: &What| matches!(what, What::Here(_) | What::Measured(_));
+    let any = |list: &[Driven]| list.iter().any(|driven| !here(&driven.what));
     (id == "thread_local" && any(&THREAD_LOCAL))
         || super::SHEETS.iter().any(|sheet| sheet.id == id && any(sheet.probes))
 }

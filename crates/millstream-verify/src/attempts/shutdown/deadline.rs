@@ -23,18 +23,22 @@ fn busy(name: &DeviceName) -> DeviceName {
     }
 }
 
+/// How long the stream is at work where the process ends before it.
+const LEFT_AT_WORK: Duration = Duration::from_secs(6);
+
 /// The report says what is left, a second call says the same at once, and everything can be dropped. Every other run waits for the work and ends after it.
 pub(super) fn passes(name: &DeviceName, seed: u64, run: u64) -> Verdict {
     let device = opened(&busy(name), seed ^ run, 4)?;
     let done = work(&device, 1).map_err(text)?;
     done.item::<f32>().map_err(text)?;
     let waits = run.is_multiple_of(2);
-    device.enqueue(Kernel::Spin { micros: if waits { 1_000_000 } else { 20_000_000 } }).map_err(text)?;
+    let at_work = if waits { Duration::from_secs(1) } else { LEFT_AT_WORK };
+    device.enqueue(Kernel::Spin { micros: at_work.as_micros() as u32 }).map_err(text)?;
     let behind = work(&device, 2).map_err(text)?;
     let limit = Duration::from_millis(2 + run);
     let begun = Instant::now();
     let first = device.shutdown(limit);
-    if first.complete || first.streams_left != 1 || first.waited < limit || begun.elapsed() > LONG / 3 {
+    if first.complete || first.streams_left != 1 || first.waited < limit || begun.elapsed() > LEFT_AT_WORK / 2 {
         return Err(format!("the deadline of {limit:?} passed with a stream at work: {first:?}"));
     }
     let second = device.shutdown(LONG);
