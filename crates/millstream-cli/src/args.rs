@@ -87,7 +87,7 @@ impl Workload {
     }
 }
 
-const SETTINGS: [&str; 7] = ["device", "threads", "iterations", "sync_every", "size", "duration", "seed"];
+const SETTINGS: [&str; 8] = ["device", "threads", "iterations", "sync_every", "size", "duration", "soak", "seed"];
 
 /// `millstream verify`.
 #[derive(Args, Debug)]
@@ -103,6 +103,9 @@ pub struct Verify {
     /// Run every attempt, not only the three of the first report
     #[arg(long, conflicts_with_all = ["attempt", "replay", "seeded_bugs"])]
     pub all: bool,
+    /// How long the attempt `soak` lasts, such as 20s or 10m
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = parse::duration)]
+    pub soak: Duration,
     /// Folder of reports and ledger
     #[arg(long, value_name = "DIR", default_value = "./verification")]
     pub out: PathBuf,

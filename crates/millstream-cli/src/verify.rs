@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millstream_verify::attempts::probes::Child;
 use millstream_verify::model::{Attempt, Round, Stress};
+use millstream_verify::plan::Plan;
 use millstream_verify::round::{self, Done, Request, Selection};
 use millstream_verify::{console, report, streak};
 
@@ -48,7 +49,7 @@ fn request(arguments: &Verify) -> Result<Request, Stop> {
         _ => Selection::Default,
     };
     Ok(Request {
-        plan: arguments.workload.plan(0),
+        plan: Plan { soak: arguments.soak, ..arguments.workload.plan(0) },
         seed: arguments.workload.seed,
         selection,
         out: arguments.out.clone(),
@@ -118,6 +119,12 @@ fn seen(attempt: &Attempt) -> String {
         None if !attempt.sites.is_empty() => {
             let reached = attempt.sites.iter().filter(|site| site.seen > 0).count();
             format!("{reached} of {} sites", attempt.sites.len())
+        }
+        None if attempt.soak.is_some() => {
+            attempt.soak.as_ref().map(|soak| format!("{} ops", soak.operations)).unwrap_or_default()
+        }
+        None if !attempt.configurations.is_empty() => {
+            format!("{} configurations", attempt.configurations.len())
         }
         None if probes().next().is_some() => {
             format!("{} probes, {} runs", probes().count(), probes().map(|probe| probe.runs).sum::<u64>())

@@ -14,36 +14,17 @@
 use std::fs;
 use std::path::Path;
 
-use crate::model::{HistoryPoint, Note, Round, Stress};
+use crate::model::{Calibration, HistoryPoint, Note, Round, Stress};
 use crate::report;
 
 /// Rounds looked back at.
 const LOOK_BACK: usize = 60;
 /// Clean rounds needed before a judgement.
 const ROUNDS_MIN: usize = 5;
-/// The two timings of the calibration loop may differ by this part.
-const STEADY: f64 = 0.05;
 /// A throughput is low when it is this part below the median, and below every earlier round.
 const THROUGHPUT_FALL: f64 = 0.10;
 /// A p99 is high when it is this part above the median, and above every earlier round.
 const P99_RISE: f64 = 0.25;
-
-/// Seconds of one fixed loop before and after the round.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Calibration {
-    /// Before the first attempt.
-    pub before_s: f64,
-    /// After the last.
-    pub after_s: f64,
-}
-
-impl Calibration {
-    /// True when the two timings agree within 5 %.
-    pub fn is_steady(&self) -> bool {
-        let (low, high) = (self.before_s.min(self.after_s), self.before_s.max(self.after_s));
-        low > 0.0 && high.is_finite() && (high - low) / low <= STEADY
-    }
-}
 
 /// The newest reports in `folder` that can be compared with `round` and have a smaller number, oldest first. A report
 /// that is missing or cannot be read is left out: history is a picture, not evidence.

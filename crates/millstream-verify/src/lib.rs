@@ -2,7 +2,7 @@
 //!
 //! A round is a set of executed attempts on the user's machine. This crate holds everything about a round that is not
 //! the attempts themselves: the data of a round ([`model`]), the subject it is bound to ([`subject`]), the append-only
-//! ledger ([`ledger`]), the count of consecutive clean rounds ([`streak`]), the comparison with earlier rounds ([`history`]), and the reports as Markdown, JSON, JUnit
+//! ledger ([`ledger`]), the count of consecutive clean rounds ([`streak`]), the comparison with earlier rounds ([`history`], [`coverage`]), and the reports as Markdown, JSON, JUnit
 //! and HTML ([`report`]) with the console block of the stress run ([`console`]). None of these opens a device or
 //! starts a thread, so that each can be tested with a round made by hand.
 //!
@@ -16,6 +16,7 @@
 
 pub mod attempts;
 pub mod console;
+pub mod coverage;
 pub mod date;
 pub mod doctor;
 mod error;

@@ -54,6 +54,9 @@ impl fmt::Display for DeviceName {
     }
 }
 
+/// How long a soak lasts by default.
+pub const SOAK: Duration = Duration::from_secs(20);
+
 /// The settings of a round or of a stress run. The defaults are those of the first report.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
@@ -69,6 +72,8 @@ pub struct Plan {
     pub size: usize,
     /// Blocks with fresh seeds follow each other until this has passed; zero: one block.
     pub duration: Duration,
+    /// How long the soak lasts.
+    pub soak: Duration,
     /// Iterations of each thread before the clock of a block starts; their values are dropped.
     pub warm_up: u64,
     /// Seed of every random choice.
@@ -88,6 +93,7 @@ impl Plan {
             sync_every: 50,
             size: 256,
             duration: Duration::from_secs(5),
+            soak: SOAK,
             warm_up: 0,
             seed,
             compare: true,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use millstream::evidence::Step;
+use millstream_verify::attempts::configurations::{Covered, Rows};
 use millstream_verify::attempts::probes::{Child, Driven, THREAD_LOCAL, What, run_child};
 use millstream_verify::attempts::tally::{FORBIDDEN, Tally};
 use millstream_verify::attempts::{ATTEMPTS, Context, Outcome, extended_stress, faults, named};
@@ -12,6 +13,11 @@ use millstream_verify::plan::{DeviceName, Plan, Silent};
 /// The probes of child processes are run here directly and, as processes, by the command line's own tests.
 fn child() -> Child {
     Child { program: "false".into(), arguments: Vec::new(), timeout: Duration::from_secs(60) }
+}
+
+/// The configurations of a round in a fresh folder.
+fn rows(plan: &Plan) -> Rows {
+    Rows::next(&plan.device, &Covered::default(), plan.seed)
 }
 
 fn run(id: &str) -> Outcome {
@@ -24,7 +30,7 @@ fn run(id: &str) -> Outcome {
         ..Plan::new(DeviceName::Cpu, 11)
     };
     let entry = named(id).expect("an attempt of that id");
-    (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child() })
+    (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child(), rows: &rows(&plan) })
 }
 
 #[test]
@@ -95,6 +101,11 @@ fn oversubscription_is_clean_and_drives_what_it_claims() {
 #[test]
 fn churn_is_clean_and_drives_what_it_claims() {
     is_clean_and_drives_what_it_claims("churn");
+}
+
+#[test]
+fn configurations_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("configurations");
 }
 
 #[test]
@@ -178,7 +189,7 @@ fn the_places_of_the_report_stand_where_it_says() {
 fn what_a_device_lacks_is_named_with_its_reason_and_not_claimed() {
     let plan = Plan { duration: Duration::ZERO, ..Plan::new(DeviceName::Sim, 11) };
     let entry = named("memory").expect("an attempt of that id");
-    let outcome = (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child() });
+    let outcome = (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child(), rows: &rows(&plan) });
     println!("{}", told(&outcome));
     assert_eq!(outcome.attempt.result, RoundResult::Clean, "{:#?}", outcome.findings);
     let imports = outcome.attempt.patterns.iter().find(|row| row.pattern == "Imports").expect("a row");

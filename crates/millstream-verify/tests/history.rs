@@ -4,8 +4,8 @@ mod fixture;
 
 use std::fs;
 
-use millstream_verify::history::{Calibration, earlier_rounds, points, regressions};
-use millstream_verify::model::{Round, RoundResult};
+use millstream_verify::history::{earlier_rounds, points, regressions};
+use millstream_verify::model::{Calibration, Round, RoundResult};
 use millstream_verify::report;
 
 const STEADY: Calibration = Calibration { before_s: 1.0, after_s: 1.04 };

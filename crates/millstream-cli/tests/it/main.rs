@@ -4,8 +4,12 @@
 
 mod bad_input;
 mod contract;
+mod elsewhere;
 mod interrupt;
 mod ledger;
+#[path = "../../../millstream-verify/tests/published/mod.rs"]
+mod published;
 mod rounds;
+mod schema;
 mod tool;
 mod trace;

@@ -1,4 +1,4 @@
-//! Attempt 3: the extended stress: plain on the named device for the figures, then on asynchronous streams with seeded delays and hand-overs.
+//! Attempt 3: the extended stress: plain on the named device for the figures, then on asynchronous streams with seeded delays and hand-overs, then in the first configurations of the covering table.
 //!
 //! The hit counters of the second part show which protocol steps the round has driven; one that the attempt claims and that stayed at zero makes the round incomplete.
 
@@ -7,7 +7,7 @@ use std::time::Duration;
 use millstream::Device;
 use millstream::evidence::Step;
 
-use super::{Context, Outcome};
+use super::{Context, Outcome, configurations};
 use crate::model::{Attempt, Counter, Finding, RoundResult, Stress};
 use crate::open;
 use crate::plan::{DeviceName, Plan};
@@ -41,13 +41,14 @@ pub fn run(context: &Context<'_>) -> Outcome {
     attempt.methods = vec![
         format!("{}-thread stress test with {} iterations each, every sum and mean compared with the sequential run", plan.threads, plan.iterations),
         "The same on asynchronous streams with seeded delays: every tenth iteration uses a neighbour's product, a third thread uses it too and drops it".to_owned(),
+        format!("{} configurations of the covering table, see below", context.rows.in_stress.len()),
     ];
     let mut findings = Vec::new();
     let mut missing = None;
     match (open::open(&plan.device, plan.seed, |_| {}), open::open(&second_device(plan), plan.seed, |_| {})) {
         (Err(absent), _) | (_, Err(absent)) => missing = Some(absent.to_string()),
         (Ok(plain), Ok(handing)) => {
-            let figures = workload::stress(&plain, plan, Variant::Plain, context.progress);
+            let mut figures = workload::stress(&plain, plan, Variant::Plain, context.progress);
             judge("plain", &plain, &figures, &mut findings);
             let small = Plan {
                 iterations: plan.iterations.min(100),
@@ -75,6 +76,11 @@ pub fn run(context: &Context<'_>) -> Outcome {
             if plan.threads > 1 && figures.max_concurrent < 2 {
                 missing = Some("the threads did not overlap".to_owned());
             }
+            let (ran, found) = configurations::drive(context, "extended_stress", &context.rows.in_stress);
+            attempt.configurations = ran;
+            findings.extend(found);
+            // The picture is of the part in which tensors go from stream to stream.
+            figures.timeline = handed.timeline;
             attempt.stress = Some(figures);
         }
     }

@@ -4,6 +4,7 @@
 //! findings. Nothing in it is an opinion: a pattern without an executed probe is not covered, a counter at zero makes the round incomplete.
 
 pub mod churn;
+pub mod configurations;
 pub mod events;
 pub mod extended_stress;
 pub mod faults;
@@ -18,6 +19,7 @@ pub mod probes;
 pub mod sheet;
 pub mod shutdown;
 pub mod simulated_schedules;
+pub mod soak;
 mod stage;
 pub mod tally;
 pub mod thread_local;
@@ -35,6 +37,8 @@ pub struct Context<'a> {
     pub progress: &'a dyn Progress,
     /// Runs one probe in a child process of the same binary.
     pub child: &'a probes::Child,
+    /// The configurations of the round.
+    pub rows: &'a configurations::Rows,
 }
 
 /// What an attempt gives back.
@@ -86,7 +90,7 @@ macro_rules! further {
 }
 
 /// All attempts, in the order they run.
-pub static ATTEMPTS: [Entry; 13] = [
+pub static ATTEMPTS: [Entry; 15] = [
     Entry {
         id: "thread_local",
         title: "Thread-Local Storage Analysis",
@@ -125,6 +129,14 @@ pub static ATTEMPTS: [Entry; 13] = [
         run: simulated_schedules::run,
     },
     further!(faults, "faults", "Faults"),
+    Entry {
+        id: "configurations",
+        title: "Configurations",
+        default: false,
+        claims: &configurations::CLAIMS,
+        run: configurations::run,
+    },
+    Entry { id: "soak", title: "Soak", default: false, claims: &soak::CLAIMS, run: soak::run },
 ];
 
 /// The attempt of that id.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{RoundResult, Stress, is_false};
+use super::{Configuration, RoundResult, Soak, Stress, is_false};
 
 /// One attempt. An attempt has the parts that apply to it; the others stay empty and are omitted from the JSON.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +41,12 @@ pub struct Attempt {
     /// Figures of a stress run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stress: Option<Stress>,
+    /// Configurations of the covering table that it ran.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub configurations: Vec<Configuration>,
+    /// Figures of a soak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak: Option<Soak>,
     /// Hit counters of protocol steps.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<Counter>,
@@ -63,6 +69,8 @@ impl Attempt {
             isolated: Vec::new(),
             graph: None,
             stress: None,
+            configurations: Vec::new(),
+            soak: None,
             counters: Vec::new(),
         }
     }

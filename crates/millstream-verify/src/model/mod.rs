@@ -10,17 +10,22 @@
 //! **Checked by**: `tests/report.rs`.
 
 mod attempt;
+mod coverage;
 mod finding;
 mod result;
 mod round;
+mod soak;
 mod stress;
 
 pub use attempt::{Attempt, Counter, Graph, GraphEdge, IsolatedLock, Pattern, Probe, ProbeStatus, Site, SiteStatus};
+pub use coverage::{Choice, Configuration, Coverage, CoverageOfTwo, Factor};
 pub use finding::Finding;
 pub use result::RoundResult;
 pub use round::{
-    Config, ConsecutiveClean, DeviceInfo, HistoryPoint, LedgerLink, Machine, NotCounted, Note, Round, SCHEMA,
+    Calibration, Config, ConsecutiveClean, DeviceInfo, HistoryPoint, LedgerLink, Machine, NotCounted, Note, Round,
+    SCHEMA,
 };
+pub use soak::{Soak, SoakWindow};
 pub use stress::{Blocks, DriverCalls, Handover, Lane, Latency, LatencyBucket, Span, Stress, Timeline};
 
 /// For `skip_serializing_if`: a flag that is off is omitted.

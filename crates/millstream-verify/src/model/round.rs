@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Attempt, Counter, Finding, RoundResult};
+use super::{Attempt, Counter, Coverage, Finding, RoundResult};
 
 /// The `schema` of the JSON that this crate writes and reads.
 pub const SCHEMA: &str = "millstream.round/1";
@@ -47,6 +47,9 @@ pub struct Round {
     /// Hits of every protocol step in all attempts and their child processes together.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub counters: Vec<Counter>,
+    /// Pairs of settings that have run together; absent where the round ran no configuration.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coverage: Option<Coverage>,
     /// What the round does not speak about, one line each.
     pub not_covered: Vec<String>,
     /// The streak that this round ends.
@@ -57,6 +60,9 @@ pub struct Round {
     /// Notes beside the result, such as a `REGRESSION` of throughput.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<Note>,
+    /// Whether the machine was as fast after the round as before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calibration: Option<Calibration>,
     /// Seconds from start to end of the round.
     #[serde(default)]
     pub seconds: f64,
@@ -115,6 +121,9 @@ pub struct Config {
     /// Seconds that the stress run lasts at least; absent for one block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub duration_seconds: Option<f64>,
+    /// Seconds of the soak; absent where it is as long as by default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub soak_seconds: Option<f64>,
 }
 
 /// Consecutive clean rounds up to and including this one.
@@ -147,6 +156,27 @@ pub struct LedgerLink {
     /// Lines up to and including it.
     #[serde(default)]
     pub lines: u64,
+}
+
+/// Seconds of one fixed loop before and after the round.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Calibration {
+    /// Before the first attempt.
+    pub before_s: f64,
+    /// After the last.
+    pub after_s: f64,
+}
+
+impl Calibration {
+    /// The two timings may differ by this part.
+    const STEADY: f64 = 0.05;
+
+    /// True when the two timings agree within 5 %.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        let (low, high) = (self.before_s.min(self.after_s), self.before_s.max(self.after_s));
+        low > 0.0 && high.is_finite() && (high - low) / low <= Self::STEADY
+    }
 }
 
 /// A note beside the result.

@@ -36,7 +36,7 @@ use millstream::{Device, Generator, Tensor};
 use millstream_sync::Arc;
 
 pub use crowd::HAND_OVER_EVERY;
-pub use report::{Report, RoundOfCode};
+pub use report::{Report, RoundOfCode, SCHEMA};
 
 use crate::attempts::{self, Entry, probes::Child};
 use crate::plan::DeviceName;
@@ -174,7 +174,7 @@ impl Rounds {
                 break;
             }
         }
-        Ok(Report { asked: self.rounds, rounds })
+        Ok(Report { schema: SCHEMA, asked: self.rounds, rounds })
     }
 
     fn entry(&self, id: &str) -> Result<&'static Entry> {

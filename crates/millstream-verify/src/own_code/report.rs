@@ -7,9 +7,14 @@ use serde::Serialize;
 use super::Rounds;
 use crate::model::{Attempt, RoundResult};
 
+/// The `schema` of the JSON.
+pub const SCHEMA: &str = "millstream.own_code/1";
+
 /// The rounds that ran.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
+    /// Always [`SCHEMA`].
+    pub schema: &'static str,
     /// How many were asked for.
     pub asked: u64,
     /// Those that ran, in order. Only the last can be other than clean.

@@ -8,6 +8,7 @@ use millstream_sync::Arc;
 use super::crowd::{self, Done, Values};
 use super::report::RoundOfCode;
 use super::{Rounds, Workload};
+use crate::attempts::configurations::{Covered, Rows};
 use crate::attempts::{Context, Entry};
 use crate::model::RoundResult;
 use crate::plan::{Plan, Silent};
@@ -107,8 +108,9 @@ fn close(device: &Device, round: &mut RoundOfCode) {
 fn attempt(rounds: &Rounds, entries: &[&Entry], round: &mut RoundOfCode) {
     let plan = Plan::new(rounds.name.clone(), round.seed);
     let child = rounds.child();
+    let rows = Rows::next(&plan.device, &Covered::default(), plan.seed);
     for entry in entries {
-        let outcome = (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child });
+        let outcome = (entry.run)(&Context { plan: &plan, progress: &Silent, child: &child, rows: &rows });
         outcome.findings.iter().for_each(|finding| round.find(format!("{}: {}", entry.id, finding.text)));
         round.attempts.push(outcome.attempt);
     }

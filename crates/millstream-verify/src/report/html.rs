@@ -2,10 +2,11 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::tables::{configurations, counters, list, location, locks, patterns, table};
 use super::wording::{self, plural, thousands};
 use super::{pictures, result_sentence};
 use crate::console;
-use crate::model::{Attempt, Counter, ProbeStatus, Round, RoundResult, SiteStatus, Stress};
+use crate::model::{Attempt, Round, RoundResult, Stress};
 use crate::streak;
 
 const STYLE: &str = include_str!("page.css");
@@ -31,6 +32,7 @@ pub fn html(round: &Round) -> String {
                     @for (index, attempt) in round.attempts.iter().enumerate() {
                         (section(index + 1, attempt, round))
                     }
+                    (coverage(round))
                     (closing(round))
                 }
                 footer { "Written by millstream. Every figure was measured in this round; nothing here is a proof." }
@@ -41,12 +43,6 @@ pub fn html(round: &Round) -> String {
 }
 
 fn hero(round: &Round) -> Markup {
-    let (word, symbol) = match &round.result {
-        RoundResult::Clean => ("CLEAN".to_owned(), "\u{2713}"),
-        RoundResult::CleanRepeat => ("CLEAN (repeat)".to_owned(), "\u{2713}"),
-        RoundResult::Findings(count) => (format!("FINDINGS {count}"), "\u{2717}"),
-        RoundResult::Incomplete(_) => ("INCOMPLETE".to_owned(), "\u{2026}"),
-    };
     let sentence = result_sentence(round);
     let sentence = sentence.split_once(" - ").map_or(sentence.as_str(), |(_, rest)| rest);
     let clean = &round.consecutive_clean;
@@ -54,20 +50,53 @@ fn hero(round: &Round) -> Markup {
         header {
             p.eyebrow { "Millstream verification round" }
             h1 { "Round " (round.iteration) }
-            p.verdict { span.symbol aria-hidden="true" { (symbol) } " " (word) }
+            p.verdict { span.symbol aria-hidden="true" { (symbol(&round.result)) } " " (word(&round.result)) }
             p.lead { (sentence) "." }
             p.meta {
-                time { (round.date) } " · " (round.device.name) " · " (plural(round.config.threads, "thread"))
+                time { (round.date.replace('T', " ").replace('Z', " UTC")) } " · " (round.device.name) " · " (plural(round.config.threads, "thread"))
                 " · " (format!("{:.1} s", round.seconds))
             }
             @for note in &round.notes { p.note { strong { (note.kind) } " " (note.text) } }
             (key_figures(round))
+            (overview(round))
             section.streak aria-label="Consecutive clean rounds" {
                 h2 { "Consecutive clean rounds: " (clean.count) }
                 (pictures::streak(clean))
                 @if let Some(line) = streak::not_counted_line(clean) { p.faint { (line) } }
             }
         }
+    }
+}
+
+/// Every attempt with its result, as the way to its section.
+fn overview(round: &Round) -> Markup {
+    html! {
+        nav.overview aria-label="Attempts" {
+            @for (index, attempt) in round.attempts.iter().enumerate() {
+                a href=(format!("#attempt-{}", index + 1)) class=(mood(&attempt.result)) {
+                    span.symbol aria-hidden="true" { (symbol(&attempt.result)) }
+                    span { (attempt.title) }
+                    @if !attempt.result.is_clean() { strong { (word(&attempt.result)) } }
+                    span.faint { (format!("{:.1} s", attempt.seconds)) }
+                }
+            }
+        }
+    }
+}
+
+/// A result without its reason.
+fn word(result: &RoundResult) -> String {
+    match result {
+        RoundResult::Incomplete(_) => "INCOMPLETE".to_owned(),
+        other => other.to_string(),
+    }
+}
+
+fn symbol(result: &RoundResult) -> &'static str {
+    match result {
+        RoundResult::Clean | RoundResult::CleanRepeat => "\u{2713}",
+        RoundResult::Findings(_) => "\u{2717}",
+        RoundResult::Incomplete(_) => "\u{2026}",
     }
 }
 
@@ -114,7 +143,7 @@ fn findings(round: &Round) -> Markup {
 
 fn section(number: usize, attempt: &Attempt, round: &Round) -> Markup {
     html! {
-        section.card {
+        section.card id=(format!("attempt-{number}")) {
             p.eyebrow { "Attempt " (number) " · " (format!("{:.1} s", attempt.seconds)) }
             h2 { (attempt.title) }
             p class=(outcome(&attempt.result)) {
@@ -125,78 +154,9 @@ fn section(number: usize, attempt: &Attempt, round: &Round) -> Markup {
             (list("Safety properties", &attempt.safety_properties))
             (locks(attempt))
             @if let Some(stress) = &attempt.stress { (stress_part(stress, round)) }
-            (counters("Protocol steps driven", &attempt.counters))
-        }
-    }
-}
-
-fn patterns(attempt: &Attempt) -> Markup {
-    let rows = attempt.patterns.iter().map(|pattern| {
-        [
-            html! { strong { (pattern.pattern) } },
-            location(&pattern.location),
-            html! { (pattern.mechanism) },
-            html! {
-                @if pattern.probes.is_empty() { (badge("off", "Not reached")) }
-                @for probe in &pattern.probes {
-                    @let class = match probe.status {
-                        ProbeStatus::Passed => "good",
-                        ProbeStatus::Failed => "bad",
-                        ProbeStatus::NotReached => "off",
-                    };
-                    div.probe {
-                        (badge(class, &probe.status.to_string())) " " (probe.name) " ×" (thousands(probe.runs))
-                        @if probe.child_process { " " span.faint { "own process" } }
-                        @if !probe.detail.is_empty() { " " span.faint { "(" (probe.detail) ")" } }
-                    }
-                }
-            },
-        ]
-    });
-    html! {
-        @if !attempt.patterns.is_empty() {
-            h3 { "Patterns and their probes" }
-            (table("Patterns", ["Pattern", "Location", "Safety Mechanism", "Probes"], rows.collect()))
-        }
-    }
-}
-
-fn locks(attempt: &Attempt) -> Markup {
-    let sites = attempt.sites.iter().map(|site| {
-        let class = match site.status {
-            SiteStatus::Correct => "good",
-            SiteStatus::Violation => "bad",
-            SiteStatus::NotReached => "off",
-        };
-        [
-            location(&site.location),
-            html! { (site.pattern) },
-            html! { span.number { (thousands(site.seen)) } },
-            badge(class, &site.status.to_string()),
-        ]
-    });
-    let isolated = attempt.isolated.iter().map(|lock| {
-        let class = if lock.cross_locked == 0 { "good" } else { "bad" };
-        [
-            html! { strong { (lock.lock) } },
-            html! { @if lock.reentrant { "yes" } @else { "no" } },
-            html! { span.number { (thousands(lock.taken)) } },
-            badge(class, &thousands(lock.cross_locked)),
-        ]
-    });
-    html! {
-        @if !attempt.order.is_empty() {
-            h3 { "Established lock order" }
-            ul.plain { @for nesting in &attempt.order { li { code { (nesting) } } } }
-        }
-        (pictures::lock_graph(attempt))
-        @if !attempt.sites.is_empty() {
-            h3 { "Verified call sites" }
-            (table("Call sites", ["Location", "Pattern", "Seen", "Status"], sites.collect()))
-        }
-        @if !attempt.isolated.is_empty() {
-            h3 { "Isolated locks" }
-            (table("Isolated locks", ["Lock", "Re-entrant", "Times taken", "Cross-locked"], isolated.collect()))
+            @if let Some(soak) = &attempt.soak { h3 { "Window by window" } (pictures::soak(soak)) }
+            (configurations(attempt))
+            (counters("Protocol steps driven", &attempt.counters, false))
         }
     }
 }
@@ -211,28 +171,23 @@ fn stress_part(stress: &Stress, round: &Round) -> Markup {
             ", sync every " (stress.sync_every) ", on " (round.device.name) "."
         }
         pre tabindex="0" { code { (console::block(stress)) } }
-        @if stress.timeline.is_some() { h3 { "What ran when" } (pictures::timeline(stress)) }
+        @if stress.timeline.is_some() { h3 { "What ran when" }
+            p.faint { "A moment of the part with hand-overs; an arrow is a tensor that goes from stream to stream." }
+            (pictures::timeline(stress)) }
         @if stress.latency.is_some() { h3 { "Latency of an operation" } (pictures::latency(stress)) }
         p.faint { "Digest of the compared values: " code { (stress.values_digest) } }
     }
 }
 
-fn counters(title: &str, counters: &[Counter]) -> Markup {
-    let rows = counters.iter().map(|counter| {
-        let hits = match (counter.hits, counter.claimed, counter.forbidden) {
-            (0, true, _) => badge("bad", "0, claimed"),
-            (0, _, true) => badge("good", "must be 0"),
-            (0, false, false) => badge("off", "Not reached"),
-            (hits, _, true) => badge("bad", &thousands(hits)),
-            (hits, ..) => html! { span.number { (thousands(hits)) } },
-        };
-        let claimed = if counter.claimed { "yes" } else { "no" };
-        [html! { code { (counter.name) } }, hits, html! { (claimed) }]
-    });
+fn coverage(round: &Round) -> Markup {
     html! {
-        @if !counters.is_empty() {
-            h3 { (title) }
-            (table("Hit counters", ["Protocol step", "Hits", "Claimed"], rows.collect()))
+        @if let Some(coverage) = &round.coverage {
+            section.card {
+                h2 { "Settings that have run together" }
+                p { (wording::coverage(coverage)) }
+                (pictures::coverage(round))
+                p.faint { "Full: in this round; small: in an earlier round; hollow: not yet." }
+            }
         }
     }
 }
@@ -250,7 +205,7 @@ fn closing(round: &Round) -> Markup {
             }
         }
         @if !round.counters.is_empty() {
-            section.card { (counters("Protocol steps of the round", &round.counters)) }
+            section.card { (counters("Protocol steps of the round", &round.counters, true)) }
         }
         section.card { h2 { "Not covered" } ul { @for item in wording::not_covered(round) { li { (item) } } } }
         section.card {
@@ -267,44 +222,6 @@ fn closing(round: &Round) -> Markup {
             h2 { "Subject and replay" }
             (table("What this round is bound to", ["Bound to", "Value"], rows.collect()))
             @if !round.replay.is_empty() { pre tabindex="0" { code { (round.replay) } } }
-        }
-    }
-}
-
-fn list(heading: &str, items: &[String]) -> Markup {
-    html! { @if !items.is_empty() { h3 { (heading) } ul { @for item in items { li { (item) } } } } }
-}
-
-/// A table that becomes a list of rows on a narrow screen. The roles keep it a table for screen readers there.
-fn table<const N: usize>(caption: &str, headings: [&str; N], rows: Vec<[Markup; N]>) -> Markup {
-    html! {
-        table role="table" {
-            caption { (caption) }
-            thead role="rowgroup" {
-                tr role="row" { @for heading in headings { th scope="col" role="columnheader" { (heading) } } }
-            }
-            tbody role="rowgroup" {
-                @for row in rows {
-                    tr role="row" {
-                        @for (heading, cell) in headings.iter().zip(row) {
-                            td role="cell" data-label=(heading) { div { (cell) } }
-                        }
-                    }
-                }
-            }
-        }
-    }
-}
-
-fn badge(class: &str, text: &str) -> Markup {
-    html! { span class=(format!("badge {class}")) { (text) } }
-}
-
-/// A path that may break after its slashes and before its line, and nowhere else.
-fn location(text: &str) -> Markup {
-    html! {
-        code.location {
-            @for part in text.split_inclusive('/') { (part) wbr; }
         }
     }
 }

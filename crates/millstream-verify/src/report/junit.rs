@@ -1,4 +1,4 @@
-//! The round as JUnit XML: a suite per attempt, a test case per probe, call site, claimed counter and finding.
+//! The round as JUnit XML: a suite per attempt, a test case per probe, call site, configuration, claimed counter and finding.
 
 use std::io;
 use std::time::Duration;
@@ -81,6 +81,26 @@ fn suite(attempt: &Attempt) -> TestSuite {
         };
         let mut case = case(&attempt.id, "stress values equal the sequential run", status);
         case.set_time(seconds(stress.blocks.as_ref().map_or(stress.seconds, |all| all.seconds)));
+        suite.add_test_case(case);
+    }
+    if let Some(soak) = &attempt.soak {
+        let live = soak.windows.iter().map(|window| window.live_bytes).max().unwrap_or(0);
+        let status = match (soak.mismatches, live) {
+            (0, 0) => TestCaseStatus::success(),
+            (mismatches, live) => failed(&format!("{mismatches} mismatches, {live} bytes stayed live")),
+        };
+        let mut case = case(&attempt.id, "soak", status);
+        case.set_time(seconds(soak.seconds));
+        suite.add_test_case(case);
+    }
+    for (index, row) in attempt.configurations.iter().enumerate() {
+        let status = match row.status {
+            ProbeStatus::Passed => TestCaseStatus::success(),
+            ProbeStatus::Failed => failed(&row.detail),
+            ProbeStatus::NotReached => skipped("Not reached"),
+        };
+        let mut case = case(&attempt.id, &format!("configuration {}", index + 1), status);
+        case.set_time(seconds(row.seconds));
         suite.add_test_case(case);
     }
     for counter in attempt.counters.iter().filter(|counter| counter.claimed) {

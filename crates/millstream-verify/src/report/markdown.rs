@@ -3,7 +3,7 @@
 use std::fmt::{self, Write};
 
 use super::wording::{self, plural, thousands};
-use crate::model::{Attempt, Counter, Round, Stress};
+use crate::model::{Attempt, Counter, Coverage, CoverageOfTwo, Round, Soak, Stress};
 use crate::streak;
 use crate::{console, date};
 
@@ -43,6 +43,9 @@ fn write_round(out: &mut String, round: &Round) -> fmt::Result {
         writeln!(out, "Hits in all attempts together, child processes included:\n")?;
         write_counters(out, &round.counters)?;
     }
+    if let Some(coverage) = &round.coverage {
+        write_coverage(out, coverage)?;
+    }
     writeln!(out, "\n## Not Covered\n")?;
     write_list(out, &wording::not_covered(round))?;
     write_conclusion(out, round)?;
@@ -76,11 +79,73 @@ fn write_attempt(out: &mut String, number: usize, attempt: &Attempt, round: &Rou
     if let Some(stress) = &attempt.stress {
         write_stress(out, stress, round)?;
     }
+    if let Some(soak) = &attempt.soak {
+        write_soak(out, soak)?;
+    }
+    write_configurations(out, attempt)?;
     if !attempt.counters.is_empty() {
         writeln!(out, "\n**Hit Counters:**")?;
         write_counters(out, &attempt.counters)?;
     }
     writeln!(out, "\n**Result**: {}", wording::attempt_result(attempt))
+}
+
+/// One row for each window.
+fn write_soak(out: &mut String, soak: &Soak) -> fmt::Result {
+    writeln!(
+        out,
+        "\n**Windows:** {} threads, {} operations in {:.1} s, {} values compared, {} mismatches",
+        soak.threads,
+        thousands(soak.operations),
+        soak.seconds,
+        thousands(soak.values_compared),
+        soak.mismatches
+    )?;
+    writeln!(out)?;
+    let rows = soak.windows.iter().map(|window| {
+        [
+            format!("{:.1} s", window.end_s),
+            thousands(window.operations),
+            format!("{:.0} us", window.p50_us),
+            format!("{:.0} us", window.p99_us),
+            format!("{:.0} us", window.cpu_us),
+            thousands(window.live_bytes),
+            wording::bytes(window.reserved_bytes as f64),
+            window.resident_bytes.map_or("not told".to_owned(), |bytes| wording::bytes(bytes as f64)),
+        ]
+    });
+    write_table(out, ["Until", "Operations", "p50", "p99", "Processor", "Live bytes", "Device", "Process"], rows)
+}
+
+fn write_configurations(out: &mut String, attempt: &Attempt) -> fmt::Result {
+    if attempt.configurations.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n**Configurations:**")?;
+    let rows = attempt.configurations.iter().enumerate().map(|(index, row)| {
+        let settings: Vec<String> = row.choice.iter().map(|(name, value)| format!("{name} {value}")).collect();
+        let detail = if row.detail.is_empty() { String::new() } else { format!(" ({})", row.detail) };
+        let values = thousands(row.values_compared);
+        [(index + 1).to_string(), settings.join(", "), values, format!("{}{detail}", row.status)]
+    });
+    write_table(out, ["No.", "Settings", "Values", "Status"], rows)
+}
+
+/// Two factors a row, with the pairs of their values that are open; where none is, the sentence says so.
+fn write_coverage(out: &mut String, coverage: &Coverage) -> fmt::Result {
+    writeln!(out, "\n## Settings Run Together\n")?;
+    writeln!(out, "{}", wording::coverage(coverage))?;
+    let open: Vec<CoverageOfTwo> = coverage.by_factors().into_iter().filter(|two| !two.open.is_empty()).collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    writeln!(out)?;
+    let rows = open.into_iter().map(|two| {
+        let pairs: Vec<String> = two.open.iter().map(|(one, other)| format!("{one} + {other}")).collect();
+        let covered = format!("{} of {}", two.pairs - two.open.len(), two.pairs);
+        [format!("{} + {}", two.first, two.second), covered, pairs.join(", ")]
+    });
+    write_table(out, ["Settings", "Covered", "Still open"], rows)
 }
 
 fn write_counters(out: &mut String, counters: &[Counter]) -> fmt::Result {

@@ -15,6 +15,7 @@ mod json;
 mod junit;
 mod markdown;
 mod pictures;
+mod tables;
 mod wording;
 
 use std::fs;

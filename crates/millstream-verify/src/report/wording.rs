@@ -1,6 +1,6 @@
 //! Sentences that more than one report prints, derived from the figures of the round.
 
-use crate::model::{Attempt, Counter, Probe, ProbeStatus, Round, RoundResult, SiteStatus};
+use crate::model::{Attempt, Counter, Coverage, Probe, ProbeStatus, Round, RoundResult, SiteStatus};
 
 /// The text after `Result`: `CLEAN - No bugs found after 3 rigorous verification attempts`.
 pub fn result_sentence(round: &Round) -> String {
@@ -74,6 +74,23 @@ pub(super) fn attempt_detail(attempt: &Attempt) -> String {
             thousands(seen),
         );
     }
+    if let Some(soak) = &attempt.soak {
+        return format!(
+            "Flat over {:.1} s: {} ops, {} values compared, {} mismatches.",
+            soak.seconds,
+            thousands(soak.operations),
+            thousands(soak.values_compared),
+            soak.mismatches
+        );
+    }
+    if !attempt.configurations.is_empty() {
+        let compared = attempt.configurations.iter().map(|row| row.values_compared).sum();
+        return format!(
+            "{} passed, {} values compared.",
+            plural(attempt.configurations.len() as u64, "configuration"),
+            thousands(compared)
+        );
+    }
     if attempt.patterns.is_empty() {
         return "Nothing was found.".to_owned();
     }
@@ -96,7 +113,30 @@ pub(super) fn not_covered(round: &Round) -> Vec<String> {
             items.push(item);
         }
     }
+    let open = round.coverage.as_ref().filter(|coverage| !coverage.open.is_empty());
+    items.extend(open.map(|coverage| {
+        format!("settings that have not run together yet: {} of {} pairs", coverage.open.len(), coverage.pairs)
+    }));
     items
+}
+
+/// How far the covering table has come.
+pub(super) fn coverage(coverage: &Coverage) -> String {
+    let names: Vec<&str> = coverage.factors.iter().map(|factor| factor.name.as_str()).collect();
+    let rounds: Vec<String> = coverage.rounds.iter().map(|n| format!("N={n}")).collect();
+    let with = match rounds.len() {
+        0 => "no earlier round".to_owned(),
+        1..=8 => rounds.join(", "),
+        count => format!("{count} earlier rounds since {}", rounds[0]),
+    };
+    format!(
+        "Of {} of values of two settings ({}), {} have run together and passed: {} of them in this round for the first time, the others in {with} of the same subject and device. Open: {}.",
+        plural(coverage.pairs, "pair"),
+        names.join(", "),
+        thousands(coverage.covered),
+        thousands(coverage.new),
+        thousands(coverage.open.len() as u64),
+    )
 }
 
 /// The protocol steps of the round: those counted over all attempts, or in rounds without them those of each attempt.
@@ -227,6 +267,16 @@ fn probes_passed(attempt: &Attempt) -> (u64, u64) {
 pub(super) fn plural(count: u64, noun: &str) -> String {
     let s = if count == 1 { "" } else { "s" };
     format!("{} {noun}{s}", thousands(count))
+}
+
+/// `12.5 MiB`.
+pub(super) fn bytes(count: f64) -> String {
+    match count {
+        count if count < 1024.0 => format!("{count:.0} bytes"),
+        count if count < 1024.0 * 1024.0 => format!("{:.1} KiB", count / 1024.0),
+        count if count < 1024.0 * 1024.0 * 1024.0 => format!("{:.1} MiB", count / 1024.0 / 1024.0),
+        count => format!("{:.1} GiB", count / 1024.0 / 1024.0 / 1024.0),
+    }
 }
 
 /// `10,000`.

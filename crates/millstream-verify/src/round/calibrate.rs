@@ -6,7 +6,7 @@ use std::time::Instant;
 const STEPS: u32 = 6_000_000;
 
 /// Seconds of the loop: the shortest of three.
-pub(super) fn seconds() -> f64 {
+pub(crate) fn seconds() -> f64 {
     let once = || {
         let begin = Instant::now();
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;

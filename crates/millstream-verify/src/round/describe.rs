@@ -7,7 +7,7 @@ use super::{Ground, Request, device_name};
 use crate::attempts::ATTEMPTS;
 use crate::date;
 use crate::model::{Attempt, Config, ConsecutiveClean, DeviceInfo, Machine, Round, RoundResult, SCHEMA, SiteStatus};
-use crate::plan::Plan;
+use crate::plan::{Plan, SOAK};
 use crate::{Result, subject};
 
 /// The inventory of the sources, packaged by the build; empty where the sources had none.
@@ -37,10 +37,12 @@ pub(super) fn blank(ground: &Ground, plan: &Plan, n: u64) -> Round {
         config: config(plan),
         attempts: Vec::new(),
         counters: Vec::new(),
+        coverage: None,
         not_covered: Vec::new(),
         consecutive_clean: ConsecutiveClean::default(),
         ledger: None,
         notes: Vec::new(),
+        calibration: None,
         seconds: 0.0,
         replay: String::new(),
         history: Vec::new(),
@@ -105,6 +107,7 @@ fn config(plan: &Plan) -> Config {
         dtype: "f32".to_owned(),
         operations: ["randn", "matmul", "sum", "mean"].map(str::to_owned).to_vec(),
         duration_seconds: (!plan.duration.is_zero()).then_some(plan.duration.as_secs_f64()),
+        soak_seconds: (plan.soak != SOAK).then_some(plan.soak.as_secs_f64()),
     }
 }
 

@@ -108,6 +108,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::attempts::configurations::Rows;
     use crate::attempts::probes::Child;
     use crate::model::Counter;
     use crate::plan::{DeviceName, Plan, Progress, Silent};
@@ -139,7 +140,7 @@ mod tests {
     fn run(entries: &[&Entry], progress: &dyn Progress) -> Driven {
         let child = Child { program: "true".into(), arguments: Vec::new(), timeout: Duration::from_secs(1) };
         let plan = Plan::new(DeviceName::Cpu, 1);
-        drive(entries, &Context { plan: &plan, progress, child: &child })
+        drive(entries, &Context { plan: &plan, progress, child: &child, rows: &Rows::default() })
     }
 
     #[test]

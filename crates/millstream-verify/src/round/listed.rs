@@ -7,10 +7,12 @@ use millstream_sync::seeded;
 use super::drive::{self, Driven};
 use super::judge::{self, Circumstances};
 use super::{Done, Ground, Request, calibrate, describe, publish};
+use crate::attempts::configurations::Rows;
 use crate::attempts::{Context, Entry};
-use crate::history::{self, Calibration};
+use crate::coverage;
+use crate::history;
 use crate::ledger::{Counts, Ledger, Line, LineResult, RoundLock};
-use crate::model::{Round, RoundResult};
+use crate::model::{Calibration, Round, RoundResult};
 use crate::plan::{Plan, Progress};
 use crate::{Result, date, report, streak};
 
@@ -32,7 +34,7 @@ pub(super) fn run(request: &Request, progress: &dyn Progress) -> Result<Done> {
     let circumstances = Circumstances { repeat, seeded: seeded::compiled_in() };
     let interrupted = match ground.binding.refusal() {
         Some(reason) => refuse(&mut round, &entries, reason),
-        None => execute(&mut round, &entries, request, &plan, progress, circumstances),
+        None => execute(&mut round, &entries, request, &plan, None, progress, circumstances),
     };
     let result = Line::of_result(&date::now(), &round.result);
     let line = line_of(&round, &ground, &config_sha256, result);
@@ -54,7 +56,7 @@ pub(super) fn run_unlisted(request: &Request, progress: &dyn Progress) -> Result
     round.replay = describe::replay_command(request, &stem);
     let interrupted = match ground.binding.refusal() {
         Some(reason) => refuse(&mut round, &entries, reason),
-        None => execute(&mut round, &entries, request, &plan, progress, Circumstances::default()),
+        None => execute(&mut round, &entries, request, &plan, None, progress, Circumstances::default()),
     };
     round.consecutive_clean = streak::consecutive_clean(&ledger.lines);
     let reports = publish::stage(&request.out, &stem, &round)?.publish()?;
@@ -74,19 +76,22 @@ fn refuse(round: &mut Round, entries: &[&Entry], reason: &str) -> bool {
     false
 }
 
-/// Drives the attempts and fills the round with what they gave. Whether the user stopped it.
+/// Drives the attempts and fills the round with what they gave. Without `rows` it takes the configurations that bring most after what earlier rounds have covered. Whether the user stopped it.
 pub(super) fn execute(
     round: &mut Round,
     entries: &[&Entry],
     request: &Request,
     plan: &Plan,
+    rows: Option<Rows>,
     progress: &dyn Progress,
     circumstances: Circumstances,
 ) -> bool {
     progress.stage(&format!("{} on {}, seed {:#x}", round.iteration, round.device.name, plan.seed));
     let begun = Instant::now();
     let before_s = calibrate::seconds();
-    let driven = drive::drive(entries, &Context { plan, progress, child: &request.child });
+    let ran_before = coverage::earlier(&request.out, round, &plan.device);
+    let rows = rows.unwrap_or_else(|| Rows::next(&plan.device, &ran_before.covered, plan.seed));
+    let driven = drive::drive(entries, &Context { plan, progress, child: &request.child, rows: &rows });
     let calibration = Calibration { before_s, after_s: calibrate::seconds() };
     round.result = judge::judge(&driven, circumstances);
     let Driven { attempts, mut findings, notes, counters, interrupted } = driven;
@@ -95,6 +100,8 @@ pub(super) fn execute(
     }
     round.not_covered = describe::not_covered(&attempts);
     (round.attempts, round.findings, round.notes, round.counters) = (attempts, findings, notes, counters);
+    round.calibration = Some(calibration);
+    round.coverage = coverage::after(ran_before, round, &plan.device);
     let earlier = history::earlier_rounds(&request.out, round);
     round.notes.extend(history::regressions(&earlier, round, calibration));
     round.history = history::points(&earlier, round);

@@ -17,7 +17,7 @@
 //!
 //! **Checked by**: the tests of `judge.rs` and `publish.rs`; `millstream-cli/tests`.
 
-mod calibrate;
+pub(crate) mod calibrate;
 mod describe;
 mod drive;
 mod judge;

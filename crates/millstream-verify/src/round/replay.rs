@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::judge::{self, Circumstances};
 use super::{Done, Ground, Request, Selection, describe, listed, publish};
+use crate::attempts::configurations::Rows;
 use crate::ledger::Ledger;
 use crate::model::{Attempt, Finding, Note, Round, RoundResult};
-use crate::plan::{Plan, Progress};
+use crate::plan::{Plan, Progress, SOAK};
 use crate::subject::{self, Subject};
 use crate::{Error, Result, report, streak};
 
@@ -18,6 +19,7 @@ pub(super) fn run(request: &Request, file: &Path, progress: &dyn Progress) -> Re
     let old = report::from_json(&text)?;
     check_subject(&old)?;
     let plan = plan_of(&old)?;
+    let rows = Rows::of(&old.attempts, &plan.device).map_err(|why| Error::NotReplayable { why })?;
     let ids = old.attempts.iter().map(|attempt| attempt.id.clone()).collect();
     let selection = if request.selection.is_listed() { Selection::Named(ids) } else { request.selection.clone() };
     let entries = selection.entries()?;
@@ -35,7 +37,8 @@ pub(super) fn run(request: &Request, file: &Path, progress: &dyn Progress) -> Re
     match ground.binding.refusal() {
         Some(reason) => round.result = RoundResult::Incomplete(reason.to_owned()),
         None => {
-            interrupted = listed::execute(&mut round, &entries, &request, &plan, progress, Circumstances::default());
+            let alone = Circumstances::default();
+            interrupted = listed::execute(&mut round, &entries, &request, &plan, Some(rows), progress, alone);
             if !interrupted {
                 compare(&mut round, &old);
             }
@@ -76,16 +79,18 @@ fn plan_of(old: &Round) -> Result<Plan> {
         1.. if value <= most => Ok(value),
         _ => Err(refused(format!("its {name} is {value}, not in 1..={most}"))),
     };
-    let seconds = config.duration_seconds.unwrap_or(0.0);
-    let duration = Duration::try_from_secs_f64(seconds)
-        .map_err(|_| refused(format!("its duration is {seconds} seconds, which is no duration")))?;
+    let lasting = |seconds: f64| {
+        Duration::try_from_secs_f64(seconds)
+            .map_err(|_| refused(format!("its duration is {seconds} seconds, which is no duration")))
+    };
     Ok(Plan {
         device,
         threads: within("number of threads", config.threads, 1024)? as usize,
         iterations: within("number of iterations", config.iterations, 10_000_000)?,
         sync_every: within("sync_every", config.sync_every, 10_000_000)?,
         size: within("size", config.size, 8192)? as usize,
-        duration,
+        duration: lasting(config.duration_seconds.unwrap_or(0.0))?,
+        soak: lasting(config.soak_seconds.unwrap_or(SOAK.as_secs_f64()))?,
         warm_up: 0,
         seed: old.seed,
         compare: true,
@@ -113,6 +118,10 @@ fn compare(round: &mut Round, old: &Round) {
         }
         (Some(now), Some(before)) => {
             let number = round.findings.len() + 1;
+            if let Some(attempt) = round.attempts.iter_mut().find(|attempt| attempt.stress.is_some()) {
+                let before = round.findings.iter().filter(|finding| finding.attempt == attempt.id).count();
+                attempt.result = RoundResult::Findings(before + 1);
+            }
             round.findings.push(Finding {
                 id: format!("F{number}"),
                 attempt: "extended_stress".to_owned(),

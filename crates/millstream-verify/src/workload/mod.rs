@@ -11,6 +11,7 @@
 mod block;
 mod exchange;
 mod stress;
+mod timeline;
 
 pub use block::BlockValues;
 pub use stress::{Variant, stress};

@@ -7,7 +7,8 @@ use millstream::Device;
 use sha2::{Digest, Sha256};
 
 use super::block::{self, BlockValues, Done};
-use crate::model::{Blocks, DriverCalls, Handover, Lane, Latency, Span, Stress, Timeline};
+use super::timeline::timeline;
+use crate::model::{Blocks, DriverCalls, Latency, Stress, Timeline};
 use crate::plan::{Plan, Progress};
 
 /// Which stress.
@@ -18,10 +19,6 @@ pub enum Variant {
     /// Every tenth iteration uses a neighbour's product and leaves it to a third thread to drop.
     HandOver,
 }
-
-/// Length of the timeline's sample, in microseconds, and most spans of it.
-const SAMPLE_US: f64 = 4_000.0;
-const SAMPLE_SPANS: usize = 400;
 
 /// Runs as many whole blocks on `device` as fit into the plan's duration, and one in any case: a block is never cut, so one that takes longer than the duration is the only
 /// one. The comparison with the sequential run is outside the timing. An operation that fails is counted, not returned.
@@ -149,44 +146,6 @@ fn digest(done: &Done) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
-}
-
-/// A short sample from the middle of what the profiler's rings hold.
-fn timeline(device: &Device) -> Timeline {
-    let trace = device.trace();
-    let operations: Vec<_> = trace.spans.iter().filter(|span| !span.host_sync).collect();
-    let Some(middle) = operations.get(operations.len() / 2) else { return Timeline::default() };
-    let (from, to) = (middle.start_us, middle.start_us + SAMPLE_US);
-    let mut timeline = Timeline::default();
-    for span in operations.iter().filter(|s| s.start_us >= from && s.start_us < to).take(SAMPLE_SPANS) {
-        let stream = u32::from(span.stream);
-        let at = match timeline.lanes.iter().position(|lane| lane.stream == stream) {
-            Some(at) => at,
-            None => {
-                timeline.lanes.push(Lane { stream, spans: Vec::new() });
-                timeline.lanes.len() - 1
-            }
-        };
-        timeline.lanes[at].spans.push(Span {
-            start_us: span.start_us - from,
-            end_us: span.end_us - from,
-            name: span.name.to_owned(),
-            thread: u64::from(span.thread),
-        });
-    }
-    timeline.lanes.sort_by_key(|lane| lane.stream);
-    let end_of =
-        |stream: u16, seq: u64| trace.spans.iter().find(|s| s.stream == stream && s.seq == seq).map(|s| s.end_us);
-    for arrow in trace.arrows.iter().filter(|a| a.at_us >= from && a.at_us < to) {
-        let from_us = end_of(arrow.from.0, arrow.from.1).unwrap_or(arrow.at_us).max(from);
-        timeline.handovers.push(Handover {
-            from_stream: u32::from(arrow.from.0),
-            from_us: from_us - from,
-            to_stream: u32::from(arrow.to.0),
-            to_us: (arrow.at_us - from).max(from_us - from),
-        });
-    }
-    timeline
 }
 
 #[cfg(test)]

@@ -77,8 +77,12 @@ fn percentile(x: &dyn Fn(f64) -> f64, us: f64, name: &str, side: &str, latency: 
     }
     let at = x(us);
     let beside = if side == "end" { at - 6.0 } else { at + 6.0 };
-    // Near the right edge the text would be cut.
-    let (side, beside) = if beside > WIDTH - 110.0 { ("end", at - 6.0) } else { (side, beside) };
+    // Near an edge the text would be cut.
+    let (side, beside) = match beside {
+        beside if beside > WIDTH - 110.0 => ("end", at - 6.0),
+        beside if beside < 110.0 => ("start", at + 6.0),
+        beside => (side, beside),
+    };
     html! {
         (line(at, 8.0, at, TOP + PLOT, "mark"))
         (label(beside, 18.0, side, "strong small", &format!("{name} {}", duration(us))))

@@ -4,17 +4,21 @@
 //! light or dark theme. Each picture has a title and a description for those who cannot see it, and the tables of the
 //! page hold the same figures. They draw what a round holds and judge nothing.
 
+mod coverage;
 mod history;
 mod latency;
 mod lock_graph;
+mod soak;
 mod streak;
 mod timeline;
 
 use maud::{Markup, html};
 
+pub(super) use coverage::coverage;
 pub(super) use history::history;
 pub(super) use latency::latency;
 pub(super) use lock_graph::lock_graph;
+pub(super) use soak::soak;
 pub(super) use streak::streak;
 pub(super) use timeline::timeline;
 

@@ -12,7 +12,7 @@ const LANE: f64 = 30.0;
 const BAR: f64 = 18.0;
 /// More lanes than these make no picture; the page says how many were left out.
 const LANES_MAX: usize = 32;
-const COLOURS: usize = 6;
+const COLOURS: usize = 8;
 
 /// The sample of what ran when; nothing where the run took none.
 pub(in crate::report) fn timeline(stress: &Stress) -> Markup {
@@ -52,7 +52,8 @@ pub(in crate::report) fn timeline(stress: &Stress) -> Markup {
         }
         @for us in ticks {
             (line(x(us), 28.0, x(us), bottom, "grid"))
-            (label(x(us), bottom + 16.0, "middle", "faint", &duration_tick(us)))
+            @let side = if x(us) > WIDTH - 40.0 { "end" } else { "middle" };
+            (label(x(us), bottom + 16.0, side, "faint", &duration_tick(us)))
         }
         @for (index, lane) in lanes.iter().enumerate() {
             (label(LEFT - 10.0, y(index) + BAR - 4.0, "end", "faint", &format!("stream {}", lane.stream)))
