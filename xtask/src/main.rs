@@ -9,6 +9,7 @@ mod ci;
 mod inventory;
 mod layers;
 mod loom;
+mod page;
 mod shuttle;
 mod specs;
 mod spin;
@@ -16,6 +17,7 @@ mod step;
 mod tidy;
 mod trace;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -53,6 +55,15 @@ enum Task {
     Spin,
     /// What `specs/README.md` says of models, sources, tests and invariants is there.
     Trace,
+    /// What a reader of a round's page sees, in a headless browser.
+    Page {
+        /// Look at the reports in this folder instead of rounds that are run now.
+        #[arg(long, value_name = "DIR")]
+        reports: Option<PathBuf>,
+        /// Leave screenshots here.
+        #[arg(long, value_name = "DIR")]
+        pictures: Option<PathBuf>,
+    },
     /// All thread-locals and lock sites of the sources, as data for the report.
     Inventory {
         /// Compare with the file instead of writing it.
@@ -72,6 +83,7 @@ fn main() -> ExitCode {
         Task::Specs => specs::run(),
         Task::Spin => spin::run(),
         Task::Trace => trace::run(),
+        Task::Page { reports, pictures } => page::run(reports.as_deref(), pictures.as_deref()),
         Task::Inventory { check } => inventory::run(check),
     };
     match done {
