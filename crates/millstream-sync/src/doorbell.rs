@@ -44,6 +44,12 @@ impl Doorbell {
     pub fn ring(&self) {
         // ORDER: SeqCst fence so that either this load sees the sleeper or the sleeper sees the change; pairs with `sleep`.
         fence(Ordering::SeqCst);
+        self.ring_after_fence();
+    }
+
+    /// The same, for a caller that has passed a fence, sequentially consistent, since what makes a condition true was stored.
+    #[inline]
+    pub fn ring_after_fence(&self) {
         if self.sleepers.load(Ordering::Relaxed) > 0 {
             // Holding the mutex once: a sleeper is either before its look, which then sees the change, or asleep.
             drop(seam::lock(&self.mutex));

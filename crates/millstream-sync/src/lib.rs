@@ -1,5 +1,5 @@
 //! Every protocol that a model checker must see: locks whose order is a type, slot set, permits, inbox, owner word, lease word, gate,
-//! use set, queue, ring.
+//! use set, queue, driven queue, ring.
 //!
 //! This is the only crate that names `std::sync`, `std::sync::atomic` or `thread_local!`; all others take their
 //! atomics and locks from here, so that loom, shuttle, ThreadSanitizer and scheduled runs each need one seam and not twelve.
@@ -10,6 +10,7 @@
 pub mod atomic;
 pub mod bounded_queue;
 pub mod doorbell;
+pub mod driven_queue;
 pub mod gate;
 pub mod inbox;
 pub mod lease_word;
@@ -30,6 +31,7 @@ pub use bounded_queue::BoundedQueue;
 pub use count::Count;
 pub use deadline::Deadline;
 pub use doorbell::{Doorbell, Progress};
+pub use driven_queue::{Driven, DrivenQueue};
 pub use inbox::Inbox;
 pub use lease_word::LeaseWord;
 pub use owner_word::{OwnedCell, OwnerWord};

@@ -37,6 +37,13 @@ impl OwnerWord {
         taken.is_ok().then(|| Owned { word: self })
     }
 
+    /// The ownership that this thread has kept by [`Owned::keep`]. Panics when nobody owns the word.
+    #[inline]
+    pub(crate) fn kept(&self) -> Owned<'_> {
+        assert!(self.is_taken(), "nobody has kept the word");
+        Owned { word: self }
+    }
+
     /// Whether someone owns it just now.
     #[must_use]
     pub fn is_taken(&self) -> bool {
@@ -48,6 +55,14 @@ impl OwnerWord {
 #[derive(Debug)]
 pub struct Owned<'a> {
     word: &'a OwnerWord,
+}
+
+impl Owned<'_> {
+    /// Keeps the word beyond the life of the guard, until this thread asks for it again by [`OwnerWord::kept`].
+    #[inline]
+    pub(crate) fn keep(self) {
+        let _not_given_back = std::mem::ManuallyDrop::new(self);
+    }
 }
 
 impl Drop for Owned<'_> {

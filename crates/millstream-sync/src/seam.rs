@@ -52,6 +52,12 @@ mod imp {
 
     /// How often to look again before sleeping.
     pub(crate) const SPINS: u32 = 64;
+
+    /// Another thread is about to finish something.
+    #[inline]
+    pub(crate) fn spin() {
+        std::hint::spin_loop();
+    }
 }
 
 #[cfg(millstream_loom)]
@@ -80,6 +86,11 @@ mod imp {
     }
 
     pub(crate) const SPINS: u32 = 0;
+
+    // It lets the others go on first: loom would look again for ever.
+    pub(crate) fn spin() {
+        thread::yield_now();
+    }
 }
 
 #[cfg(millstream_shuttle)]
@@ -124,10 +135,14 @@ mod imp {
     }
 
     pub(crate) const SPINS: u32 = 0;
+
+    pub(crate) fn spin() {
+        thread::yield_now();
+    }
 }
 
 pub use imp::{Arc, OnceLock, Weak, thread};
-pub(crate) use imp::{Condvar, Mutex, MutexGuard, SPINS, UnsafeCell, atomic, lock, try_lock, wait};
+pub(crate) use imp::{Condvar, Mutex, MutexGuard, SPINS, UnsafeCell, atomic, lock, spin, try_lock, wait};
 
 /// A thread-local of the workspace. `const` initialiser: no lazy registration on std.
 #[cfg(not(any(millstream_loom, millstream_shuttle)))]

@@ -2,6 +2,7 @@
 
 mod bounded_queue;
 mod doorbell;
+mod driven_queue;
 mod gate;
 mod inbox;
 mod lease_word;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Case> {
         use_set::cases(),
         doorbell::cases(),
         bounded_queue::cases(),
+        driven_queue::cases(),
         ring::cases(),
     ];
     all.into_iter().flatten().collect()
