@@ -20,7 +20,7 @@ pub(super) fn reduce(run: &Run<'_>, op: ReduceOp, dtype: DType, a: &Layout, kept
         ($($name:ident $type:ty),*) => {
             match dtype {
                 $(DType::$name => {
-                    let view = run.view::<$type>(1, a);
+                    let view = &run.view::<$type>(1, a);
                     Results { run, view, results, each }.of_floats(op);
                 })*
                 _ => of_others(run, op, dtype, a, results, each),
@@ -35,7 +35,7 @@ fn of_others(run: &Run<'_>, op: ReduceOp, dtype: DType, a: &Layout, results: usi
         ($($name:ident $type:ty),*) => {
             match dtype {
                 $(DType::$name => {
-                    let view = run.view::<$type>(1, a);
+                    let view = &run.view::<$type>(1, a);
                     Results { run, view, results, each }.of_integers(op);
                 })*
                 _ => unreachable!("a float"),
@@ -48,7 +48,7 @@ fn of_others(run: &Run<'_>, op: ReduceOp, dtype: DType, a: &Layout, results: usi
 /// What is reduced: every `each` elements of the view are one result.
 struct Results<'a, S> {
     run: &'a Run<'a>,
-    view: View<'a, S>,
+    view: &'a View<'a, S>,
     results: usize,
     each: usize,
 }
@@ -84,7 +84,7 @@ where
         } else {
             self.by::<Max<S>, i64>(|i, key| {
                 let greatest = S::Compute::of_key(key);
-                reduce::first_equal(self.run.level, &self.view, i * self.each, self.each, greatest) as i64
+                reduce::first_equal(self.run.level, self.view, i * self.each, self.each, greatest) as i64
             });
         }
     }
@@ -98,7 +98,7 @@ where
                 let nodes: Vec<OwnedCell<Node<F, 1>>> =
                     (0..reduce::chunks(self.each)).map(|_| OwnedCell::new(Node::START)).collect();
                 team.run(nodes.len(), &|chunk| {
-                    let node = reduce::chunk::<F>(level, &self.view, i * self.each, self.each, chunk);
+                    let node = reduce::chunk::<F>(level, self.view, i * self.each, self.each, chunk);
                     nodes[chunk].try_with(|cell| *cell = node).unwrap_or(());
                 });
                 let nodes: Vec<Node<F, 1>> = nodes.into_iter().map(|mut cell| *cell.value_mut()).collect();
@@ -108,11 +108,17 @@ where
             return;
         }
         let work = |from: usize, part: &mut [R]| {
+            if let [out] = part {
+                let mut lane = [F::START];
+                reduce::rows::<F>(level, self.view, self.each, from, &mut lane);
+                *out = finish(from, lane[0]);
+                return;
+            }
             let mut lanes = [F::START; RESULTS];
             for (i, part) in part.chunks_mut(RESULTS).enumerate() {
                 let first = from + i * RESULTS;
                 let lanes = &mut lanes[..part.len()];
-                reduce::rows::<F>(level, &self.view, self.each, first, lanes);
+                reduce::rows::<F>(level, self.view, self.each, first, lanes);
                 for (j, (out, lane)) in part.iter_mut().zip(lanes).enumerate() {
                     *out = finish(first + j, *lane);
                 }
