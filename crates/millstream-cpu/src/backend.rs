@@ -5,11 +5,11 @@
 use std::time::{Duration, Instant};
 
 use millstream_hal::{
-    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Launch, Mark, RawEvent, RawGraph, RawSegment,
+    Backend, DeviceInfo, DevicePtr, Error, EventStatus, Fault, Launch, Launched, Mark, RawEvent, RawGraph, RawSegment,
     RawStaging, RawStream, Result,
 };
 use millstream_sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use millstream_sync::{Arc, BoundedQueue, OnceLock, thread};
+use millstream_sync::{Arc, BoundedQueue, thread};
 
 use crate::Level;
 use crate::event::Events;
@@ -18,8 +18,8 @@ use crate::host;
 use crate::memory::{self, Memory};
 use crate::options::{CpuOptions, Mode};
 use crate::statistics::{Counters, Statistics};
-use crate::stream::{Item, STREAMS_MAX, Slot};
-use crate::team::{Busy, Team};
+use crate::stream::{Item, STREAMS_MAX, Slot, Slots};
+use crate::team::Team;
 
 /// What the backend and its workers share.
 #[derive(Debug)]
@@ -28,10 +28,9 @@ pub(crate) struct Shared {
     pub(crate) level: Level,
     pub(crate) delay_seed: Option<u64>,
     pub(crate) delay_micros_max: u32,
-    pub(crate) slots: Box<[OnceLock<Box<Slot>>]>,
+    pub(crate) slots: Arc<Slots>,
     pub(crate) events: Events,
     pub(crate) team: Team,
-    pub(crate) busy: Arc<Busy>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) fault: FaultCell,
     started: Instant,
@@ -40,8 +39,9 @@ pub(crate) struct Shared {
 
 impl Shared {
     /// The slot of a mark or of a handle that was handed out.
+    #[inline]
     pub(crate) fn slot(&self, index: usize) -> &Slot {
-        self.slots[index].get().expect("a slot that was handed out exists")
+        self.slots.slot(index)
     }
 
     pub(crate) fn now_ns(&self) -> u64 {
@@ -78,7 +78,7 @@ impl CpuBackend {
         let cores = options.cores();
         let level = options.level.unwrap_or_else(Level::best);
         let counters = Arc::new(Counters::default());
-        let busy = Arc::new(Busy::default());
+        let slots = Arc::new(Slots::new());
         let memory = Memory::new(options.memory_bytes.unwrap_or_else(memory::machine_bytes));
         let queued = options.mode == Mode::Queued;
         let info = DeviceInfo {
@@ -96,10 +96,9 @@ impl CpuBackend {
             level,
             delay_seed: options.delay_seed.filter(|_| queued),
             delay_micros_max: options.delay_micros_max,
-            slots: (0..STREAMS_MAX).map(|_| OnceLock::new()).collect(),
             events: Events::new(),
-            team: Team::new(cores, Arc::clone(&busy), Arc::clone(&counters)),
-            busy,
+            team: Team::new(cores, Arc::clone(&slots), Arc::clone(&counters)),
+            slots,
             counters,
             fault: FaultCell::default(),
             started: Instant::now(),
@@ -130,8 +129,9 @@ impl CpuBackend {
     /// The slot of a living stream. Panics for any other: the runtime's mistake.
     fn stream(&self, stream: RawStream) -> &Slot {
         let (index, generation) = (stream.0 as usize % STREAMS_MAX, stream.0 >> STREAMS_MAX.trailing_zeros());
-        let slot = self.shared.slots[index].get().filter(|slot| slot.is_alive(generation));
-        slot.unwrap_or_else(|| panic!("stream {} was destroyed or never made", stream.0))
+        let slot = self.shared.slot(index);
+        assert!(slot.is_alive(generation), "stream {} was destroyed", stream.0);
+        slot
     }
 
     fn take_slot(&self) -> Result<&Slot> {
@@ -146,7 +146,7 @@ impl CpuBackend {
                 index
             }
         };
-        Ok(self.shared.slots[index].get_or_init(|| Box::new(Slot::new(index as u16, self.queue_capacity))))
+        Ok(self.shared.slots.slot_or_make(index, self.queue_capacity))
     }
 
     fn enqueue(&self, slot: &Slot, item: Item) {
@@ -157,17 +157,17 @@ impl CpuBackend {
             if !std::mem::replace(&mut waited, true) {
                 self.shared.counters.queue_full_waits.hit();
             }
-            if self.shared.mode == Mode::Inline && !slot.driver.is_taken() {
+            if self.shared.mode == Mode::Inline && !slot.queue.is_driven() {
                 // Nobody makes room but us.
                 self.shared.drive(slot);
             } else {
                 let inline = self.shared.mode == Mode::Inline;
-                let room = || slot.queue.len() < slot.queue.capacity() || (inline && !slot.driver.is_taken());
-                slot.bell.wait_until(None, room);
+                let room = || slot.queue.has_room() || (inline && !slot.queue.is_driven());
+                slot.queue.bell().wait_until(None, room);
             }
         }
         if self.shared.mode == Mode::Queued {
-            slot.bell.ring();
+            slot.queue.bell().ring();
         }
     }
 
@@ -251,6 +251,20 @@ impl Backend for CpuBackend {
         self.enqueue(slot, Item::Launch { launch: *launch, position });
         slot.set_enqueued(position);
         Ok(())
+    }
+
+    fn launch_or_keep(&self, stream: RawStream, launch: &Launch) -> Result<Launched> {
+        self.shared.fault.check()?;
+        let slot = self.stream(stream);
+        if self.shared.mode == Mode::Inline && slot.queue.keep() {
+            slot.set_enqueued(slot.position_of(launch.seq));
+            return Ok(Launched::Kept);
+        }
+        self.launch(stream, launch).map(|()| Launched::Queued)
+    }
+
+    fn run_kept(&self, stream: RawStream, launch: &Launch) {
+        self.shared.run_kept(self.stream(stream), launch);
     }
 
     fn record(&self, stream: RawStream, event: RawEvent, seq: u64) -> Result<()> {
@@ -356,7 +370,7 @@ impl Drop for CpuBackend {
         // Signals and does not join: a drop does not block. Workers hold what they need.
         // ORDER: Relaxed; the rings' fences make sleepers see it.
         self.shared.closed.store(true, Ordering::Relaxed);
-        for slot in self.shared.slots.iter().filter_map(OnceLock::get) {
+        for slot in self.shared.slots.made() {
             slot.request_stop();
         }
     }

@@ -1,8 +1,8 @@
 //! Driving streams: who runs the items, and how a wait between streams does not deadlock.
 //!
 //! An item may be run by the thread that enqueued it, by another that drives the stream at that moment, by one that waits for it, or by
-//! the stream's worker. A driver leaves only after it has seen the queue empty with the word given back; an enqueuer looks for a driver
-//! after its push. Between the two stands a fence on each side, so that one of them sees the other.
+//! the stream's worker. Who drives, and that nothing is left behind, is the business of [`millstream_sync::driven_queue`]. A launch on a stream at rest does
+//! not go through the queue: its thread keeps it, and runs it from where it lies.
 //!
 //! A wait blocks its driver. In inline mode it may have to be the driver of the other stream too: the thread that enqueued there
 //! may be this one, or idle. It then drives that stream *up to the mark and no further*, since later items may wait for the very stream that
@@ -10,7 +10,6 @@
 //! the items that a mark needs never wait for an item after that wait: the order of enqueueing is acyclic.
 //!
 //! **Invariants**
-//! * `nothing-stranded`: a queue that is not empty has a driver, or a thread that is about to look for one.
 //! * `waits-look-back`: a thread that drives inside a wait runs items enqueued before that wait only.
 //!
 //! **Locks** none. **Checked by** tests/streams, in scheduled runs among others.
@@ -18,10 +17,8 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use millstream_hal::{Mark, RawEvent, RawStream};
-use millstream_sync::Arc;
-use millstream_sync::atomic::{Ordering, fence};
-use millstream_sync::schedule::{self, Point};
+use millstream_hal::{Launch, Mark, RawEvent, RawStream};
+use millstream_sync::{Arc, Driven};
 
 use crate::backend::Shared;
 use crate::execute::execute;
@@ -43,51 +40,44 @@ impl Shared {
 
     /// Runs items of `slot` until its position is `until`, its queue is empty or somebody else drives it.
     fn run_queue(&self, slot: &Slot, until: u64, left: &mut Left) {
-        loop {
-            // ORDER: SeqCst fence between the push of this thread and its look at the driver; pairs with the fence below.
-            fence(Ordering::SeqCst);
-            schedule::point(Point::Backend);
-            let Some(driver) = slot.driver.try_take() else {
-                self.counters.drives_left_to_another.hit();
-                return;
-            };
-            while slot.position() < until
-                && let Some(item) = slot.queue.try_pop()
-            {
-                self.run_item(slot, item, left);
-            }
-            schedule::point(Point::Backend);
-            drop(driver);
-            // ORDER: SeqCst fence between giving the word back and the look at the queue: either an enqueuer saw the word free, or its item
-            // is seen here; pairs with the fence above. The ring wakes waiters that may have to drive now.
-            fence(Ordering::SeqCst);
-            slot.bell.ring();
-            schedule::point(Point::Backend);
-            if slot.queue.is_empty() {
-                return;
-            }
-            if slot.position() >= until {
-                left.push(slot.index);
-                return;
-            }
-            std::hint::spin_loop();
+        match slot.queue.drive(|| slot.position() >= until, |item| self.run_item(slot, item, left)) {
+            Driven::Empty => {}
+            Driven::ByAnother => self.counters.drives_left_to_another.hit(),
+            Driven::Stopped => left.push(slot.index),
         }
+    }
+
+    /// Runs the launch that the calling thread has kept, and then what others have enqueued meanwhile.
+    pub(crate) fn run_kept(&self, slot: &Slot, launch: &Launch) {
+        let position = slot.position_of(launch.seq);
+        let run = || {
+            self.run_launch(slot, launch, position);
+            slot.reach(position);
+        };
+        if !slot.queue.work_kept(run) {
+            self.drive(slot);
+        }
+    }
+
+    /// Runs a launch, unless it comes after a failure of its stream.
+    fn run_launch(&self, slot: &Slot, launch: &Launch, position: u64) {
+        if slot.is_faulty(position) {
+            self.counters.kernels_skipped.hit();
+            return;
+        }
+        slot.set_working(true);
+        let run = || execute(self.level, &self.team, launch);
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
+            self.fault.set(slot.raw(), launch.seq, launch.kernel.name(), &*panic);
+            slot.mark_faulty(position);
+        }
+        slot.set_working(false);
     }
 
     fn run_item(&self, slot: &Slot, item: Item, left: &mut Left) {
         match item {
             Item::Launch { launch, position } => {
-                if slot.is_faulty(position) {
-                    self.counters.kernels_skipped.hit();
-                } else {
-                    let _working = self.busy.enter();
-                    let run = || execute(self.level, &self.team, &launch);
-                    if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
-                        self.fault.set(slot.raw(), launch.seq, launch.kernel.name(), &*panic);
-                        slot.mark_faulty(position);
-                    }
-                    self.counters.kernels_run.hit();
-                }
+                self.run_launch(slot, &launch, position);
                 slot.advance(position);
             }
             Item::Wait { mark } => {
@@ -123,7 +113,7 @@ impl Shared {
         let inline = self.mode == Mode::Inline;
         let end = timeout.and_then(|t| Instant::now().checked_add(t));
         let reached = || self.is_reached(mark, timed);
-        let orphaned = || inline && !slot.driver.is_taken() && !slot.queue.is_empty();
+        let orphaned = || inline && !slot.queue.is_driven() && !slot.queue.is_empty();
         loop {
             if reached() {
                 return true;
@@ -137,7 +127,9 @@ impl Shared {
                 continue;
             }
             let time_left = end.map(|end| end.saturating_duration_since(Instant::now()));
-            if !slot.bell.wait_until(time_left, || reached() || orphaned() || self.is_closed()) || self.is_closed() {
+            if !slot.queue.bell().wait_until(time_left, || reached() || orphaned() || self.is_closed())
+                || self.is_closed()
+            {
                 return reached();
             }
         }
@@ -154,20 +146,19 @@ impl Shared {
         let mut left = Left::new();
         let mut turns = 0u64;
         loop {
-            slot.bell.wait_until(None, || !slot.queue.is_empty() || slot.stop_requested());
+            slot.queue.bell().wait_until(None, || !slot.queue.is_empty() || slot.stop_requested());
             if self.is_closed() || (slot.stop_requested() && slot.queue.is_empty()) {
                 return;
             }
             // Nobody else drives a stream that has a worker.
-            let Some(_driver) = slot.driver.try_take() else { continue };
-            while let Some(item) = slot.queue.try_pop() {
-                turns += 1;
-                self.delay(slot.index, turns);
-                self.run_item(slot, item, &mut left);
-                if self.is_closed() {
-                    return;
-                }
-            }
+            slot.queue.drive(
+                || self.is_closed(),
+                |item| {
+                    turns += 1;
+                    self.delay(slot.index, turns);
+                    self.run_item(slot, item, &mut left);
+                },
+            );
         }
     }
 

@@ -3,8 +3,6 @@
 //! Plain statistics: relaxed, never read to decide anything.
 
 millstream_sync::statistics! {
-    /// Kernels that ran.
-    kernels_run,
     /// Kernels that were passed over because their stream was faulty before them.
     kernels_skipped,
     /// Waits between streams that found their mark reached when they were enqueued, and cost nothing.

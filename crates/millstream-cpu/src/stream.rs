@@ -6,16 +6,15 @@
 //! **Life** free -> alive (`open`) -> free (`close`, its queue empty).
 //!
 //! **Invariants**
-//! * `one-driver`: items are popped by the owner of `driver` alone.
 //! * `position-grows`: only the driver moves the position, and only forward.
 //! * `fault-before-position`: a position at or beyond `faulty_from` is published after `faulty_from`.
-//! * `nothing-stranded`: a queue that is not empty has a driver, or a thread that is about to look for one.
+//! * those of its queue, [`millstream_sync::driven_queue`].
 //!
 //! **Locks** none. **Checked by** tests/streams.
 
 use millstream_hal::{Launch, Mark};
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use millstream_sync::{BoundedQueue, Doorbell, OwnedCell, OwnerWord, thread};
+use millstream_sync::{DrivenQueue, OnceLock, OwnedCell, thread};
 
 /// What a queue holds.
 #[expect(clippy::large_enum_variant, reason = "items lie inline in the queue: enqueueing allocates nothing")]
@@ -33,16 +32,16 @@ pub(crate) enum Item {
 #[derive(Debug)]
 pub(crate) struct Slot {
     pub(crate) index: u16,
-    pub(crate) queue: BoundedQueue<Item>,
-    pub(crate) driver: OwnerWord,
-    /// Rung when the position has moved, the driver has left, an item was pushed, or the stream is to end.
-    pub(crate) bell: Doorbell,
+    /// Its bell is rung when the position has moved, the driver has left, an item was pushed, or the stream is to end.
+    pub(crate) queue: DrivenQueue<Item>,
     position: AtomicU64,
     /// Position before the first item of the stream that has the slot now.
     base: AtomicU64,
     /// Position of the newest item.
     enqueued: AtomicU64,
     faulty_from: AtomicU64,
+    /// Whether its driver computes just now.
+    working: AtomicBool,
     generation: AtomicU32,
     alive: AtomicBool,
     stop: AtomicBool,
@@ -53,13 +52,12 @@ impl Slot {
     pub(crate) fn new(index: u16, queue_capacity: usize) -> Self {
         Self {
             index,
-            queue: BoundedQueue::with_capacity(queue_capacity),
-            driver: OwnerWord::new(),
-            bell: Doorbell::new(),
+            queue: DrivenQueue::with_capacity(queue_capacity),
             position: AtomicU64::new(0),
             base: AtomicU64::new(0),
             enqueued: AtomicU64::new(0),
             faulty_from: AtomicU64::new(u64::MAX),
+            working: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             alive: AtomicBool::new(false),
             stop: AtomicBool::new(false),
@@ -100,7 +98,7 @@ impl Slot {
     pub(crate) fn request_stop(&self) {
         // ORDER: Relaxed; the ring's fence makes a sleeper see it.
         self.stop.store(true, Ordering::Relaxed);
-        self.bell.ring();
+        self.queue.bell().ring();
     }
 
     pub(crate) fn stop_requested(&self) -> bool {
@@ -118,11 +116,24 @@ impl Slot {
     /// Moves to `position`, if that is forward. Called by the driver.
     #[inline]
     pub(crate) fn advance(&self, position: u64) {
+        self.reach(position);
+        self.queue.bell().ring();
+    }
+
+    /// The same, for a driver that rings before it does anything else.
+    #[inline]
+    pub(crate) fn reach(&self, position: u64) {
         if position > self.position.load(Ordering::Relaxed) {
             // ORDER: Release so that the work up to the position is visible; pairs with `position`.
             self.position.store(position, Ordering::Release);
         }
-        self.bell.ring();
+    }
+
+    /// Says whether the driver computes. Called by the driver: two stores for a launch, where a count for all streams would be two exchanges of one word.
+    #[inline]
+    pub(crate) fn set_working(&self, working: bool) {
+        // ORDER: Relaxed; nothing is published by the flag.
+        self.working.store(working, Ordering::Relaxed);
     }
 
     /// The position of the runtime's sequence number `seq`.
@@ -169,6 +180,40 @@ impl Slot {
         if position < self.faulty_from.load(Ordering::Relaxed) {
             self.faulty_from.store(position, Ordering::Relaxed);
         }
+    }
+}
+
+/// All slots, made one after the other as they are wanted.
+#[derive(Debug)]
+pub(crate) struct Slots(Box<[OnceLock<Box<Slot>>]>);
+
+impl Slots {
+    pub(crate) fn new() -> Self {
+        Self((0..STREAMS_MAX).map(|_| OnceLock::new()).collect())
+    }
+
+    /// The slot of a mark or of a handle that was handed out.
+    #[inline]
+    pub(crate) fn slot(&self, index: usize) -> &Slot {
+        self.0[index].get().expect("a slot that was handed out exists")
+    }
+
+    /// The slot, made now if this is its first use.
+    pub(crate) fn slot_or_make(&self, index: usize, queue_capacity: usize) -> &Slot {
+        self.0[index].get_or_init(|| Box::new(Slot::new(index as u16, queue_capacity)))
+    }
+
+    /// Those that were made.
+    pub(crate) fn made(&self) -> impl Iterator<Item = &Slot> {
+        self.0.iter().filter_map(OnceLock::get).map(|slot| &**slot)
+    }
+
+    /// Streams whose drivers compute just now.
+    pub(crate) fn working(&self) -> usize {
+        // Slots are made in order, or nearly so: one that is just being made does not compute yet.
+        let made = self.0.iter().map_while(OnceLock::get);
+        // ORDER: Relaxed; as in `set_working`.
+        made.filter(|slot| slot.working.load(Ordering::Relaxed)).count()
     }
 }
 

@@ -21,6 +21,7 @@ use millstream_sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ord
 use millstream_sync::{Arc, Doorbell, OnceLock, OwnedCell, OwnerWord, thread};
 
 use crate::statistics::Counters;
+use crate::stream::Slots;
 
 type Panic = Box<dyn Any + Send>;
 
@@ -42,28 +43,30 @@ impl Job<'_> {
     }
 }
 
-/// Processors that work just now, counted by those who do.
-#[derive(Debug, Default)]
-pub(crate) struct Busy(AtomicUsize);
+/// Processors that work just now.
+struct Busy {
+    helpers: AtomicUsize,
+    streams: Arc<Slots>,
+}
 
 impl Busy {
-    /// Counts the calling thread until the guard is dropped.
-    pub(crate) fn enter(&self) -> Working<'_> {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// Counts the calling helper until the guard is dropped.
+    fn enter(&self) -> Working<'_> {
+        self.helpers.fetch_add(1, Ordering::Relaxed);
         Working(self)
     }
 
     fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.helpers.load(Ordering::Relaxed) + self.streams.working()
     }
 }
 
-/// One working thread.
-pub(crate) struct Working<'a>(&'a Busy);
+/// One helper at work.
+struct Working<'a>(&'a Busy);
 
 impl Drop for Working<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.helpers.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -75,7 +78,7 @@ struct Shared {
     done: Doorbell,
     bells: Box<[Doorbell]>,
     stop: AtomicBool,
-    busy: Arc<Busy>,
+    busy: Busy,
     counters: Arc<Counters>,
 }
 
@@ -137,14 +140,15 @@ pub(crate) struct Team {
 
 impl Team {
     /// A team for `cores` processors: the caller and `cores - 1` helpers.
-    pub(crate) fn new(cores: usize, busy: Arc<Busy>, counters: Arc<Counters>) -> Self {
+    /// `streams` says which of them are at work.
+    pub(crate) fn new(cores: usize, streams: Arc<Slots>, counters: Arc<Counters>) -> Self {
         let shared = Shared {
             claims: AtomicU64::new(0),
             job: AtomicPtr::new(std::ptr::null_mut()),
             done: Doorbell::new(),
             bells: (1..cores).map(|_| Doorbell::new()).collect(),
             stop: AtomicBool::new(false),
-            busy,
+            busy: Busy { helpers: AtomicUsize::new(0), streams },
             counters,
         };
         Self { shared: Arc::new(shared), leader: OwnerWord::new(), spawned: OnceLock::new(), cores }
@@ -208,7 +212,7 @@ mod tests {
 
     fn team(cores: usize) -> (Team, Arc<Counters>) {
         let counters = Arc::new(Counters::default());
-        (Team::new(cores, Arc::default(), Arc::clone(&counters)), counters)
+        (Team::new(cores, Arc::new(Slots::new()), Arc::clone(&counters)), counters)
     }
 
     #[test]
@@ -245,12 +249,19 @@ mod tests {
 
     #[test]
     fn no_helper_is_woken_when_all_processors_work() {
-        let busy = Arc::new(Busy::default());
-        let counters = Arc::new(Counters::default());
-        let team = Team::new(2, Arc::clone(&busy), Arc::clone(&counters));
-        let _guards = (busy.enter(), busy.enter());
+        let (streams, counters) = (Arc::new(Slots::new()), Arc::new(Counters::default()));
+        let team = Team::new(2, Arc::clone(&streams), Arc::clone(&counters));
+        let slots = [streams.slot_or_make(0, 2), streams.slot_or_make(1, 2)];
+        slots.iter().for_each(|slot| slot.set_working(true));
         team.run(8, &|_| ());
-        assert_eq!(counters.read().operations_shared, 0);
+        assert_eq!(counters.read().operations_shared, 0, "two streams are at work");
+        slots[1].set_working(false);
+        let helper = team.shared.busy.enter();
+        team.run(8, &|_| ());
+        assert_eq!(counters.read().operations_shared, 0, "a stream and a helper are at work");
+        drop(helper);
+        team.run(8, &|_| ());
+        assert_eq!(counters.read().operations_shared, 1);
     }
 
     #[test]

@@ -61,9 +61,18 @@ impl Fault {
     }
 }
 
+/// Where a launch is after [`Backend::launch_or_keep`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Launched {
+    /// In the stream's queue.
+    Queued,
+    /// With the caller: it is the stream's next operation, and all that is enqueued later comes after it.
+    Kept,
+}
+
 /// A device. Object-safe; all methods may be called from any thread.
 ///
-/// **Enqueues** (`launch`, `launch_joined`, `record`, `wait`, `wait_peer`, `copy_to_peer`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
+/// **Enqueues** (`launch`, `launch_or_keep`, `launch_joined`, `record`, `wait`, `wait_peer`, `copy_to_peer`, `launch_graph`): one thread at a time per stream. They return before the work is done and block only while
 /// the launch queue is full. **Everything else** is called with no lock held and may take long.
 ///
 /// **Give-backs** (`release_...`, `destroy_...`): what is given back is gone for the caller, whatever they answer. An error says that the device may still have it; the runtime counts such errors and
@@ -95,6 +104,16 @@ pub trait Backend: Any + Send + Sync {
 
     /// Enqueues a kernel.
     fn launch(&self, stream: RawStream, launch: &Launch) -> Result<()>;
+    /// As [`Backend::launch`], where the caller holds `launch` until the work is done or queued, and enqueues nothing more before it calls, with nothing held, what the answer says:
+    /// [`Backend::drive`], or [`Backend::run_kept`]. So a backend that would run the launch in `drive`, with nothing before it, needs no copy of it.
+    fn launch_or_keep(&self, stream: RawStream, launch: &Launch) -> Result<Launched> {
+        self.launch(stream, launch).map(|()| Launched::Queued)
+    }
+    /// Runs the launch that [`Backend::launch_or_keep`] left with the calling thread, and does what [`Backend::drive`] does for whatever was enqueued meanwhile.
+    fn run_kept(&self, stream: RawStream, launch: &Launch) {
+        let _ = launch;
+        self.drive(stream);
+    }
     /// Most launches that one [`Backend::launch_joined`] is given: 1 where joining gains nothing.
     fn joined_max(&self) -> usize {
         1

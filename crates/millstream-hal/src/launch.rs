@@ -41,16 +41,25 @@ pub struct Launch {
 
 impl Launch {
     /// A launch of `kernel` over `operands`, outputs first. Panics above [`MAX_OPERANDS`]: a kernel's operands are fixed by its variant.
+    #[inline]
     #[must_use]
     pub fn new(kernel: Kernel, seq: u64, operands: &[Operand]) -> Self {
         assert!(operands.len() <= MAX_OPERANDS, "{} operands, at most {MAX_OPERANDS}", operands.len());
         let none = Operand { ptr: DevicePtr(0), bytes: 0, access: Access::Read, staging: false };
-        let mut all = [none; MAX_OPERANDS];
-        all[..operands.len()].copy_from_slice(operands);
-        Self { kernel, seq, operands: all, len: operands.len() as u8 }
+        let mut launch = Self { kernel, seq, operands: [none; MAX_OPERANDS], len: 0 };
+        operands.iter().for_each(|operand| launch.push(*operand));
+        launch
+    }
+
+    /// One operand more, behind the others. Panics above [`MAX_OPERANDS`].
+    #[inline]
+    pub fn push(&mut self, operand: Operand) {
+        self.operands[usize::from(self.len)] = operand;
+        self.len += 1;
     }
 
     /// The operands, outputs first.
+    #[inline]
     #[must_use]
     pub fn operands(&self) -> &[Operand] {
         &self.operands[..usize::from(self.len)]

@@ -21,6 +21,9 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The layout of shape `[]`: one element.
+    pub const ONE: Self = Self { dims: 0, sizes: [1; MAX_DIMS], strides: [0; MAX_DIMS], offset: 0 };
+
     /// Row-major layout of `shape`. Errors: more than [`MAX_DIMS`] dimensions, a size or stride above `u32::MAX`, or an element count that
     /// overflows `isize` bytes.
     pub fn contiguous(shape: &[usize]) -> Result<Self> {
@@ -75,6 +78,7 @@ impl Layout {
     }
 
     /// Number of dimensions.
+    #[inline]
     #[must_use]
     pub fn dims(&self) -> usize {
         usize::from(self.dims)
@@ -101,6 +105,7 @@ impl Layout {
     }
 
     /// Sizes, outermost first.
+    #[inline]
     #[must_use]
     pub fn sizes(&self) -> &[u32] {
         &self.sizes[..self.dims()]
@@ -119,6 +124,7 @@ impl Layout {
     }
 
     /// Number of elements. Saturates for a broadcast view of more than can be counted.
+    #[inline]
     #[must_use]
     pub fn elements(&self) -> usize {
         if self.sizes().contains(&0) {

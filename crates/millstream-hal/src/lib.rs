@@ -29,7 +29,7 @@ mod operation;
 mod staging;
 mod stream;
 
-pub use backend::{Backend, DeviceInfo, Fault, FaultScope};
+pub use backend::{Backend, DeviceInfo, Fault, FaultScope, Launched};
 pub use capture::RawGraph;
 pub use driver_calls::DriverCalls;
 pub use dtype::{DType, Scalar};

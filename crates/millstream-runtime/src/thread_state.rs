@@ -183,9 +183,9 @@ pub(crate) fn now(shared: &Shared) -> Option<u64> {
     ring_of(shared, ThreadRing::now)
 }
 
-/// Records in this thread's ring that the host asked for `seq` of stream `slot` from `start` until now.
-pub(crate) fn note_host_sync(shared: &Shared, why: Why, slot: u16, seq: u64, start: u64, waited: bool) {
-    let _ = ring_of(shared, |ring| ring.host_sync(why, slot, seq, start, waited));
+/// Records in this thread's ring that the host asked for `seq` of stream `slot`, and waited for it from `start` until now, if it did.
+pub(crate) fn note_host_sync(shared: &Shared, why: Why, slot: u16, seq: u64, start: Option<u64>) {
+    let _ = ring_of(shared, |ring| ring.host_sync(why, slot, seq, start));
 }
 
 fn ring_of<R>(shared: &Shared, f: impl FnOnce(&ThreadRing) -> R) -> Option<R> {

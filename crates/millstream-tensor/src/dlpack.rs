@@ -24,7 +24,7 @@ impl Tensor {
         const OPERATION: &str = "to_dlpack_copy";
         let (dense, a) = (self.dense(OPERATION)?, *self.layout());
         let kernel = Kernel::Copy { dtype: self.dtype(), a };
-        let copy = Self::launch(OPERATION, self.device(), dense, &[self], kernel)?;
+        let copy = Self::launch(OPERATION, self.device(), dense, &[self.buffer()], kernel)?;
         let (device, buffer, dtype, layout) = copy.into_parts();
         Ok(device.export_dlpack(buffer, dtype, &layout, true)?)
     }

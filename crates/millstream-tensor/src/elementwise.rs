@@ -101,7 +101,7 @@ impl Tensor {
             return Ok(self.clone());
         }
         let kernel = Kernel::Cast { from: self.dtype(), to: dtype, a: *self.layout() };
-        Self::launch(OPERATION, self.device(), self.dense(OPERATION)?, &[self], kernel)
+        Self::launch(OPERATION, self.device(), self.dense(OPERATION)?, &[self.buffer()], kernel)
     }
 
     /// `a` where `self`, which is bool, is true, and `b` elsewhere, element by element; all three broadcast. Every type; bits are kept. Enqueues; does not wait.
@@ -129,7 +129,13 @@ impl Tensor {
         let (_, a_view) = together(OPERATION, &whole, &a_view)?;
         let out = whole.dense().map_err(Error::layout(OPERATION))?;
         let views = Views::new([cond, a_view, b_view]).map_err(Error::layout(OPERATION))?;
-        Self::launch(OPERATION, self.device(), out, &[self, a, b], Kernel::Where { dtype: a.dtype(), views })
+        Self::launch(
+            OPERATION,
+            self.device(),
+            out,
+            &[self.buffer(), a.buffer(), b.buffer()],
+            Kernel::Where { dtype: a.dtype(), views },
+        )
     }
 
     fn unary(&self, op: UnaryOp) -> Result<Self> {
@@ -139,7 +145,7 @@ impl Tensor {
             return Err(Error::DType { operation: op.name(), dtype, takes });
         }
         let kernel = Kernel::Unary { op, dtype, a: *self.layout() };
-        Self::launch(op.name(), self.device(), self.dense(op.name())?, &[self], kernel)
+        Self::launch(op.name(), self.device(), self.dense(op.name())?, &[self.buffer()], kernel)
     }
 
     fn binary(&self, op: BinaryOp, other: Operand<'_>) -> Result<Self> {
@@ -160,7 +166,13 @@ impl Tensor {
         let (a, b) = together(operation, self.layout(), other.layout())?;
         let out = a.dense().map_err(Error::layout(operation))?;
         let views = Views::new([a, b]).map_err(Error::layout(operation))?;
-        Self::launch(operation, self.device(), out, &[self, other], Kernel::Binary { op, dtype, views })
+        Self::launch(
+            operation,
+            self.device(),
+            out,
+            &[self.buffer(), other.buffer()],
+            Kernel::Binary { op, dtype, views },
+        )
     }
 }
 

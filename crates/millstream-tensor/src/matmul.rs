@@ -49,6 +49,6 @@ impl Tensor {
         if dtype == DType::I64 && (a.elements() > a.extent() || b.elements() > b.extent()) {
             return self.viewed(a).contiguous()?.matmul(&other.viewed(b).contiguous()?);
         }
-        Self::launch(OPERATION, self.device(), out, &[self, other], Kernel::Matmul { dtype, a, b })
+        Self::launch(OPERATION, self.device(), out, &[self.buffer(), other.buffer()], Kernel::Matmul { dtype, a, b })
     }
 }

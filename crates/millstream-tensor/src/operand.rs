@@ -65,7 +65,6 @@ impl Tensor {
     pub(crate) fn beside(&self, operation: &'static str, value: Scalar) -> Result<Self> {
         let dtype = self.dtype();
         fits(operation, "scalar", value, dtype)?;
-        let out = Layout::contiguous(&[]).map_err(Error::layout(operation))?;
-        Self::launch(operation, self.device(), out, &[], Kernel::Fill { elements: 1, dtype, value })
+        Self::launch(operation, self.device(), Layout::ONE, &[], Kernel::Fill { elements: 1, dtype, value })
     }
 }

@@ -82,15 +82,34 @@ impl Tensor {
     }
 
     fn reduce_all(&self, op: ReduceOp) -> Result<Self> {
-        let axes: [usize; MAX_DIMS] = std::array::from_fn(|axis| axis);
-        self.reduce(op, &axes[..self.dims()], Left::Nothing)
+        self.check(op)?;
+        self.reduced(op, *self.layout(), 0, Layout::ONE)
     }
 
-    fn reduce(&self, op: ReduceOp, axes: &[usize], left: Left) -> Result<Self> {
-        let (operation, dtype, dims) = (op.name(), self.dtype(), self.dims());
+    /// Errors: a type that `op` does not take; too many elements.
+    fn check(&self, op: ReduceOp) -> Result<()> {
+        let (operation, dtype) = (op.name(), self.dtype());
         if !op.takes(dtype) {
             return Err(Error::DType { operation, dtype, takes: "floats alone" });
         }
+        if self.elements() > ELEMENTS_MAX {
+            return Err(Error::layout(operation)(millstream_hal::Error::ShapeTooLarge { shape: self.shape() }));
+        }
+        Ok(())
+    }
+
+    /// What is left of the view `a` of this tensor when its first `kept` axes stay, as `out`.
+    fn reduced(&self, op: ReduceOp, a: Layout, kept: u8, out: Layout) -> Result<Self> {
+        if !op.has_value_of_nothing() && self.elements() == 0 && out.elements() > 0 {
+            return Err(Error::Empty { operation: op.name(), shape: self.shape() });
+        }
+        let kernel = Kernel::Reduce { op, dtype: self.dtype(), a, kept };
+        Self::launch(op.name(), self.device(), out, &[self.buffer()], kernel)
+    }
+
+    fn reduce(&self, op: ReduceOp, axes: &[usize], left: Left) -> Result<Self> {
+        self.check(op)?;
+        let (operation, dims) = (op.name(), self.dims());
         let mut reduced = [false; MAX_DIMS];
         for axis in axes.iter().copied() {
             if axis >= dims {
@@ -99,9 +118,6 @@ impl Tensor {
             if std::mem::replace(&mut reduced[axis], true) {
                 return Err(Error::Axes { operation, axes: axes.to_vec(), dims, rule: "an axis is named twice" });
             }
-        }
-        if self.elements() > ELEMENTS_MAX {
-            return Err(Error::layout(operation)(millstream_hal::Error::ShapeTooLarge { shape: self.shape() }));
         }
         let (mut order, mut sizes) = ([0; MAX_DIMS], [1; MAX_DIMS]);
         let (mut kept, mut out_dims) = (0, 0);
@@ -117,10 +133,7 @@ impl Tensor {
             out_dims += 1;
         }
         let out = Layout::contiguous(&sizes[..out_dims]).map_err(Error::layout(operation))?;
-        if !op.has_value_of_nothing() && self.elements() == 0 && out.elements() > 0 {
-            return Err(Error::Empty { operation, shape: self.shape() });
-        }
         let a = self.layout().permuted(&order[..dims]).map_err(Error::layout(operation))?;
-        Self::launch(operation, self.device(), out, &[self], Kernel::Reduce { op, dtype, a, kept: kept as u8 })
+        self.reduced(op, a, kept as u8, out)
     }
 }

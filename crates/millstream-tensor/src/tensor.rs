@@ -16,24 +16,18 @@ pub struct Tensor {
 
 impl Tensor {
     /// A fresh tensor of the dense layout `out`, filled by `kernel` from `inputs`, three at most. Takes nothing from the host's heap.
+    #[inline]
     pub(crate) fn launch(
         operation: &'static str,
         device: &Device,
         out: Layout,
-        inputs: &[&Tensor],
+        inputs: &[&Buffer],
         kernel: Kernel,
     ) -> Result<Self> {
         debug_assert_eq!(kernel.defect(), None, "{operation} is refused by its front end");
         let (dtype, elements) = kernel.output().expect("a kernel of a tensor writes elements");
         debug_assert_eq!(elements, out.elements(), "{operation} fills its output");
-        let bytes = elements * dtype.bytes();
-        let buffer = match inputs {
-            [] => device.launch(kernel, bytes, &[])?,
-            [a] => device.launch(kernel, bytes, &[&a.buffer])?,
-            [a, b] => device.launch(kernel, bytes, &[&a.buffer, &b.buffer])?,
-            [a, b, c] => device.launch(kernel, bytes, &[&a.buffer, &b.buffer, &c.buffer])?,
-            _ => unreachable!("{operation} has {} inputs", inputs.len()),
-        };
+        let buffer = device.launch(kernel, elements * dtype.bytes(), inputs)?;
         Ok(Self::from_parts(device.clone(), buffer, dtype, out))
     }
 

@@ -77,6 +77,6 @@ impl Tensor {
             return Ok(self.clone());
         }
         let kernel = Kernel::Copy { dtype: self.dtype(), a };
-        Self::launch(OPERATION, self.device(), self.dense(OPERATION)?, &[self], kernel)
+        Self::launch(OPERATION, self.device(), self.dense(OPERATION)?, &[self.buffer()], kernel)
     }
 }

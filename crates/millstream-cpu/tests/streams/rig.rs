@@ -2,7 +2,8 @@
 
 use millstream_cpu::{CpuBackend, CpuOptions};
 use millstream_hal::{
-    Access, Backend, BinaryOp, DType, EventStatus, Kernel, Launch, Layout, Operand, RawEvent, RawStream, Result, Views,
+    Access, Backend, BinaryOp, DType, EventStatus, Kernel, Launch, Launched, Layout, Operand, RawEvent, RawStream,
+    Result, Views,
 };
 use millstream_sync::atomic::{AtomicU64, Ordering};
 
@@ -67,6 +68,20 @@ impl Rig {
         self.launch(lane, kernel, &[out.operand(Access::Write)]).unwrap();
     }
 
+    /// A launch that is kept or queued; it is for the caller to [`Rig::go_on`] with it.
+    pub(crate) fn launch_or_keep(&self, lane: &Lane, kernel: Kernel, operands: &[Operand]) -> (Launch, Launched) {
+        let launch = Launch::new(kernel, lane.seq.fetch_add(1, Ordering::Relaxed) + 1, operands);
+        let launched = self.backend.launch_or_keep(lane.raw, &launch).unwrap();
+        (launch, launched)
+    }
+
+    pub(crate) fn go_on(&self, raw: RawStream, (launch, launched): (Launch, Launched)) {
+        match launched {
+            Launched::Kept => self.backend.run_kept(raw, &launch),
+            Launched::Queued => self.backend.drive(raw),
+        }
+    }
+
     pub(crate) fn spin(&self, lane: &Lane, micros: u32) {
         self.launch(lane, Kernel::Spin { micros }, &[]).unwrap();
     }
@@ -77,9 +92,7 @@ impl Rig {
     }
 
     pub(crate) fn binary(&self, lane: &Lane, op: BinaryOp, out: Buffer, a: Buffer, b: Buffer) {
-        let views = Views::new([flat(a), flat(b)]).unwrap();
-        let kernel = Kernel::Binary { op, dtype: DType::F32, views };
-        let operands = [out.operand(Access::Write), a.operand(Access::Read), b.operand(Access::Read)];
+        let (kernel, operands) = binary(op, out, a, b);
         self.launch(lane, kernel, &operands).unwrap();
     }
 
@@ -117,6 +130,13 @@ impl Rig {
 
 fn fill(elements: usize, value: f32) -> Kernel {
     Kernel::Fill { elements, dtype: DType::F32, value: value.into() }
+}
+
+/// `a op b`, with its operands.
+pub(crate) fn binary(op: BinaryOp, out: Buffer, a: Buffer, b: Buffer) -> (Kernel, [Operand; 3]) {
+    let views = Views::new([flat(a), flat(b)]).unwrap();
+    let operands = [out.operand(Access::Write), a.operand(Access::Read), b.operand(Access::Read)];
+    (Kernel::Binary { op, dtype: DType::F32, views }, operands)
 }
 
 fn flat(buffer: Buffer) -> Layout {

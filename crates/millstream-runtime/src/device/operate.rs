@@ -24,23 +24,27 @@ impl Device {
     /// Enqueues `kernel` on the current stream: one output of `bytes` bytes that it allocates, then `inputs` in order. Returns before the work is done.
     /// Inputs written on other streams are waited for on the device. A workspace that the backend asks for is allocated too, and free again in stream order after the launch.
     /// Errors: `OutOfMemory`, `MixedDevices`, `Closed`, `Fault`, `Backend` (too many inputs), and those of [`Device::current_stream`].
+    #[inline]
     pub fn launch(&self, kernel: Kernel, bytes: usize, inputs: &[&Buffer]) -> Result<Buffer> {
-        let here = thread_state::begin(self.shared())?;
-        let mut output = self.shared().allocate(&here, bytes)?;
-        let mut operands = [output.operand(Access::Write); MAX_OPERANDS];
-        let mut len = 1 + inputs.len();
-        if len >= MAX_OPERANDS {
+        // Inlined, so that the kernel is written where it stays.
+        self.launch_with_output(&mut Launch::new(kernel, 0, &[]), bytes, inputs)
+    }
+
+    /// Gives `launch` its operands, the output first, and enqueues it.
+    fn launch_with_output(&self, launch: &mut Launch, bytes: usize, inputs: &[&Buffer]) -> Result<Buffer> {
+        // Beside the output there may be a workspace.
+        if inputs.len() + 2 > MAX_OPERANDS {
             return Err(Error::backend("launching a kernel")(TOO_MANY));
         }
-        for (operand, input) in operands[1..].iter_mut().zip(inputs) {
-            *operand = input.operand(Access::Read);
-        }
-        let workspace = self.workspace(&here, &kernel)?;
+        let here = thread_state::begin(self.shared())?;
+        let mut output = self.shared().allocate(&here, bytes)?;
+        launch.push(output.operand(Access::Write));
+        inputs.iter().for_each(|input| launch.push(input.operand(Access::Read)));
+        let workspace = self.workspace(&here, &launch.kernel)?;
         if let Some(workspace) = &workspace {
-            operands[len] = workspace.operand(Access::Write);
-            len += 1;
+            launch.push(workspace.operand(Access::Write));
         }
-        let stamp = self.shared().submit(&here, kernel, &operands[..len], inputs, &[])?;
+        let stamp = self.shared().submit_one(&here, launch, inputs, &[])?;
         output.publish(stamp);
         Ok(output)
     }

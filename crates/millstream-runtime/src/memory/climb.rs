@@ -212,9 +212,10 @@ impl Shared {
             };
             let tail = Stamp { device: self.id, stream: other, generation: stream.generation(), seq };
             let mut nothing = [Launch::new(Kernel::Spin { micros: 0 }, 0, &[])];
-            if self.enqueue(held, here, &mut Work::Launches(&mut nothing), &[], &[tail]).is_ok() {
+            let mut work = Work::Launches(&mut nothing);
+            if let Ok(enqueued) = self.enqueue(held, here, &mut work, &[], &[tail]) {
                 if let Some(raw) = self.streams.slot(here.slot).raw() {
-                    self.backend.drive(raw);
+                    work.drive(&*self.backend, raw, enqueued.launched);
                 }
                 self.evidence.hit(Step::StealBehindWait);
                 return Some(number);

@@ -90,13 +90,15 @@ impl ThreadRing {
         }
     }
 
-    /// Records that the host asked for position `seq` of stream `slot` from `start` until now, and whether it had to wait for it.
-    pub(crate) fn host_sync(&self, why: Why, slot: u16, seq: u64, start: u64, waited: bool) {
-        if self.on && (waited || !why.waits_only) {
+    /// Records that the host asked for position `seq` of stream `slot`, and waited for it from `start` until now. Without a start it found it complete: a span without length, and one reading of
+    /// the clock.
+    pub(crate) fn host_sync(&self, why: Why, slot: u16, seq: u64, start: Option<u64>) {
+        if self.on && (start.is_some() || !why.waits_only) {
             let (name, place) = (self.referred.names.number(why.reason), self.referred.places.number(why.at));
             let head = u64::from(Kind::HostSync as u8) | u64::from(slot) << 8 | name << 32 | place << 48;
-            let head = if waited { head | WAITED } else { head };
-            self.ring.write([head, start, self.clock.raw(), seq]);
+            let head = if start.is_some() { head | WAITED } else { head };
+            let now = self.clock.raw();
+            self.ring.write([head, start.unwrap_or(now), now, seq]);
         }
     }
 

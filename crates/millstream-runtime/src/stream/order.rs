@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use millstream_hal::{EventStatus, Kernel, Launch, Operand, RawStream};
+use millstream_hal::{EventStatus, Kernel, Launch, Launched, Operand, RawStream};
 use millstream_sync::Arc;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::record::{self, Boundary};
@@ -31,6 +31,16 @@ use crate::stamp::Stamp;
 use crate::stream::{Submission, Work};
 use crate::thread_state::Here;
 
+/// What was enqueued.
+pub(crate) struct Enqueued {
+    /// Position of the last operation.
+    seq: u64,
+    /// How many operations.
+    taken: usize,
+    /// Whether the only one was kept.
+    pub(crate) launched: Launched,
+}
+
 impl Shared {
     /// Enqueues `kernel` on the current stream after everything that it depends on. Does not wait for it.
     /// Errors: `Closed`, `Fault`, `MixedDevices`, `Reentered`.
@@ -42,8 +52,20 @@ impl Shared {
         inputs: &[&Buffer],
         after: &[Stamp],
     ) -> Result<Stamp> {
-        let mut launch = [Launch::new(kernel, 0, operands)];
-        self.submit_joined(here, &mut launch, inputs, after).map(|(stamp, _)| stamp)
+        let mut launch = Launch::new(kernel, 0, operands);
+        self.submit_one(here, &mut launch, inputs, after)
+    }
+
+    /// The same for a launch whose position is written here.
+    #[inline]
+    pub(crate) fn submit_one(
+        self: &Arc<Self>,
+        here: &Here,
+        launch: &mut Launch,
+        inputs: &[&Buffer],
+        after: &[Stamp],
+    ) -> Result<Stamp> {
+        self.submit_joined(here, std::slice::from_mut(launch), inputs, after).map(|(stamp, _)| stamp)
     }
 
     /// The same for as many of `launches` from the first on as the backend takes at once: the stamp of the last of them, and how many. Of several launches each has one input.
@@ -72,13 +94,14 @@ impl Shared {
     ) -> Result<(Stamp, usize)> {
         let start = here.ring.now();
         let enqueued = try_enter(|held| self.enqueue(held, here, &mut work, inputs, after));
-        let (seq, taken) = enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
+        let Enqueued { seq, taken, launched } =
+            enqueued.ok_or(Error::Reentered)?.inspect_err(|error| self.note_refused(error))?;
         let slot = self.streams.slot(here.slot);
         // With the profiler off there is no reading yet.
         slot.note_used(if start == 0 { self.profiler.clock() } else { start });
         if let Some(raw) = slot.raw() {
             schedule::point(Point::Backend);
-            self.backend.drive(raw);
+            work.drive(&*self.backend, raw, launched);
         }
         for (at, seq) in (seq + 1 - taken as u64..=seq).enumerate() {
             here.ring.operation(work.name(at), here.slot, seq, start);
@@ -90,7 +113,7 @@ impl Shared {
         Ok((Stamp { device: self.id, stream: here.slot, generation: slot.generation(), seq }, taken))
     }
 
-    /// Enqueues as much of `work` from its first operation on as the backend takes at once. Returns the position of the last, and how many.
+    /// Enqueues as much of `work` from its first operation on as the backend takes at once. The caller then drives the stream, with nothing held.
     pub(crate) fn enqueue(
         &self,
         held: &mut Held<'_, Nothing>,
@@ -98,17 +121,17 @@ impl Shared {
         work: &mut Work<'_>,
         inputs: &[&Buffer],
         after: &[Stamp],
-    ) -> Result<(u64, usize)> {
+    ) -> Result<Enqueued> {
         let index = here.slot;
         let slot = self.streams.slot(index);
         let raw = slot.raw_or_create(&*self.backend, &self.evidence)?;
         // Limbo wants to see how far this stream has come: an event for it, taken while nothing is held.
-        let mut wanted = match slot.wanted() > slot.completed(&*self.backend) {
+        let mut wanted = match slot.is_wanted(&*self.backend) {
             true => Some(self.events.take(held, &*self.backend, false, &self.evidence)?),
             false => None,
         };
         let mut covers: Vec<(Stamp, u64, Arc<NativeEvent>)> = Vec::new();
-        let taken = loop {
+        let enqueued = loop {
             let mut submission = held.lock(&slot.submit);
             // Closing takes this lock once after it set the state: who is here either sees it or is waited for.
             if !self.gate.is_live() {
@@ -150,10 +173,11 @@ impl Shared {
                     submission.seen[usize::from(stamp.stream)] = *at;
                 }
                 record::boundary(Boundary::Enqueue);
-                work.enqueue(&*self.backend, raw, seq).map_err(Error::backend("launching a kernel"))
+                // A mark for limbo may come after it.
+                work.enqueue(&*self.backend, raw, seq, wanted.is_none()).map_err(Error::backend("launching a kernel"))
             };
-            let taken = match enqueue() {
-                Ok(taken) => taken,
+            let (taken, launched) = match enqueue() {
+                Ok(enqueued) => enqueued,
                 Err(error) => {
                     // The waits are enqueued and no position comes after them: nobody can see them over.
                     submission.unseen.extend(covers.into_iter().map(|(_, _, event)| event));
@@ -178,11 +202,13 @@ impl Shared {
                 self.evidence.hit(Step::WantedRecorded);
                 wanted = None;
             }
-            break (tail, taken);
+            break Enqueued { seq: tail, taken, launched };
         };
         drop(covers);
-        self.events.give_back(held, wanted.into_iter().collect());
-        Ok(taken)
+        if let Some(unused) = wanted {
+            self.events.give_back(held, vec![unused]);
+        }
+        Ok(enqueued)
     }
 
     /// Records `fresh` at the stream's tail. The caller holds the submission lock, once or again.
@@ -266,8 +292,8 @@ impl Shared {
         if seeded::is(Bug::SuccessAfterFault) && self.backend.fault().is_some() {
             return Ok(());
         }
-        let start = crate::thread_state::now(self);
         if slot.completed(&*self.backend) < seq {
+            let start = crate::thread_state::now(self);
             let _inside = crate::thread_state::begin_if_any(self);
             let (at, event) = self.cover(held, index, seq)?;
             let timeout = deadline.map(|d| d.saturating_duration_since(Instant::now()));
@@ -277,16 +303,14 @@ impl Shared {
                 Err(_) if seeded::is(Bug::SuccessAfterFault) => EventStatus::Done,
                 status => self.mark_status(status).map_err(Error::backend("waiting for the device"))?,
             };
-            if let Some(start) = start {
-                crate::thread_state::note_host_sync(self, why, index, seq, start, true);
-            }
+            crate::thread_state::note_host_sync(self, why, index, seq, start);
             if status == EventStatus::Pending {
                 return Err(Error::Timeout { waited: timeout.unwrap_or(Duration::MAX) });
             }
             slot.note_done(at);
             self.poll(held, index);
-        } else if let Some(start) = start {
-            crate::thread_state::note_host_sync(self, why, index, seq, start, false);
+        } else {
+            crate::thread_state::note_host_sync(self, why, index, seq, None);
         }
         self.settled_fault(index, seq)
     }

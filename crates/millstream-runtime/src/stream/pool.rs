@@ -186,6 +186,14 @@ impl Slot {
         self.wanted.fetch_max(seq, Ordering::Relaxed);
     }
 
+    /// Whether somebody wants a position that is not known to be complete.
+    #[inline]
+    pub(crate) fn is_wanted(&self, backend: &dyn Backend) -> bool {
+        let wanted = self.wanted();
+        wanted > 0 && wanted > self.completed(backend)
+    }
+
+    #[inline]
     pub(crate) fn wanted(&self) -> u64 {
         self.wanted.load(Ordering::Relaxed)
     }

@@ -1,6 +1,6 @@
 //! What a submission enqueues: launches, or one operation between two devices.
 
-use millstream_hal::{Backend, Launch, RawStream, Result};
+use millstream_hal::{Backend, Launch, Launched, RawStream, Result};
 
 /// One or several operations of a stream.
 pub(crate) enum Work<'a> {
@@ -11,18 +11,35 @@ pub(crate) enum Work<'a> {
 }
 
 impl Work<'_> {
-    /// Enqueues from position `seq` on; how many operations.
+    /// Enqueues from position `seq` on; how many operations, and whether the only one was kept, which is for a caller that enqueues nothing more.
     #[inline]
-    pub(crate) fn enqueue(&mut self, backend: &dyn Backend, raw: RawStream, seq: u64) -> Result<usize> {
-        match self {
+    pub(crate) fn enqueue(
+        &mut self,
+        backend: &dyn Backend,
+        raw: RawStream,
+        seq: u64,
+        may_keep: bool,
+    ) -> Result<(usize, Launched)> {
+        let taken = match self {
             Self::Launches(launches) => {
                 launches.iter_mut().zip(seq..).for_each(|(launch, seq)| launch.seq = seq);
                 match &**launches {
-                    [one] => backend.launch(raw, one).map(|()| 1),
-                    several => backend.launch_joined(raw, several),
+                    [one] if may_keep => return backend.launch_or_keep(raw, one).map(|launched| (1, launched)),
+                    [one] => backend.launch(raw, one).map(|()| 1)?,
+                    several => backend.launch_joined(raw, several)?,
                 }
             }
-            Self::Between(_, enqueue) => enqueue(raw, seq).map(|()| 1),
+            Self::Between(_, enqueue) => enqueue(raw, seq).map(|()| 1)?,
+        };
+        Ok((taken, Launched::Queued))
+    }
+
+    /// What follows an enqueue, once nothing is held.
+    #[inline]
+    pub(crate) fn drive(&self, backend: &dyn Backend, raw: RawStream, launched: Launched) {
+        match (launched, self) {
+            (Launched::Kept, Self::Launches([one])) => backend.run_kept(raw, one),
+            _ => backend.drive(raw),
         }
     }
 
