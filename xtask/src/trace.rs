@@ -3,6 +3,7 @@
 //! The tables of that page are for people; this reads them, asks the models what they state, and looks into the sources. Each rule is a function
 //! to findings, so that its test can show it fire.
 
+mod heads;
 mod rules;
 mod tables;
 #[cfg(test)]

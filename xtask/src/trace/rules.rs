@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::heads::heads_are_true;
 use super::tables::{kinds, rows, ticked};
 use super::{Findings, README, World};
 
@@ -21,7 +22,7 @@ pub fn all(world: &World) -> Findings {
         invariants_are_stated,
         twins_are_stated,
         protocols_are_checked,
-        names_of_models_are_true,
+        heads_are_true,
     ];
     rules.iter().flat_map(|rule| rule(world)).collect()
 }
@@ -73,9 +74,15 @@ fn cases<'a>(world: &'a World, checker: &str) -> BTreeSet<&'a str> {
     files.flat_map(|file| file.text.split("name: \"").skip(1)).filter_map(|rest| rest.split('"').next()).collect()
 }
 
-/// The protocol that a case is about.
-fn protocols(cases: &BTreeSet<&str>) -> BTreeSet<String> {
-    cases.iter().filter_map(|case| Some(case.split_once('/')?.0.to_owned())).collect()
+/// The protocols that a checker has cases of.
+pub fn protocols_of<'a>(world: &'a World, checker: &str) -> BTreeSet<&'a str> {
+    cases(world, checker).into_iter().filter_map(|case| Some(case.split_once('/')?.0)).collect()
+}
+
+/// Whether an attempt has a probe of this name.
+pub fn is_probe(world: &World, name: &str) -> bool {
+    let name = format!("\"{name}\"");
+    world.below("crates/millstream-verify/src/attempts", ".rs").any(|file| file.text.contains(&name))
 }
 
 /// Whether some test has this name.
@@ -90,19 +97,18 @@ fn is_test(world: &World, name: &str) -> bool {
 /// Every loom or shuttle case, test and probe that a row names is there, and every row names one.
 pub fn tests_exist(world: &World) -> Findings {
     let mut findings = Findings::new();
-    let (loom, shuttle) = (protocols(&cases(world, "loom")), protocols(&cases(world, "shuttle")));
+    let (loom, shuttle) = (protocols_of(world, "loom"), protocols_of(world, "shuttle"));
     for row in rows(world.readme(), &SPECS) {
         let named = kinds(&row[2]);
         if named.is_empty() {
             findings.push(format!("{}: no test", row[0]));
         }
         for (kind, name) in named {
-            let probe = format!("\"{name}\"");
             let found = match kind {
                 "loom" => loom.contains(name),
                 "shuttle" => shuttle.contains(name),
                 "test" => is_test(world, name),
-                "probe" => world.below("crates/millstream-verify/src/attempts", ".rs").any(|f| f.text.contains(&probe)),
+                "probe" => is_probe(world, name),
                 _ => false,
             };
             if !found {
@@ -179,17 +185,11 @@ pub fn twins_are_stated(world: &World) -> Findings {
 
 /// Every file of the crate for protocols has a spec, or cases, or a reason to have none; and only those without have one.
 pub fn protocols_are_checked(world: &World) -> Findings {
-    let checked = {
-        let mut checked = protocols(&cases(world, "loom"));
-        checked.extend(protocols(&cases(world, "shuttle")));
-        for row in rows(world.readme(), &SPECS) {
-            let sources = ticked(&row[1]).into_iter().map(str::to_owned);
-            checked.extend(
-                sources.filter_map(|s| Some(s.strip_prefix("millstream-sync/src/")?.strip_suffix(".rs")?.to_owned())),
-            );
-        }
-        checked
-    };
+    let specs = rows(world.readme(), &SPECS);
+    let sources = specs.iter().flat_map(|row| ticked(&row[1]));
+    let mut checked = set(sources.filter_map(|s| s.strip_prefix("millstream-sync/src/")?.strip_suffix(".rs")));
+    checked.extend(protocols_of(world, "loom"));
+    checked.extend(protocols_of(world, "shuttle"));
     let paths = world.below(SYNC, ".rs").filter_map(|file| file.path.strip_prefix(SYNC));
     let protocols = set(paths.filter_map(|path| path.split(['/', '.']).next()));
     let table = rows(world.readme(), &OTHERS);
@@ -205,20 +205,5 @@ pub fn protocols_are_checked(world: &World) -> Findings {
     findings.extend(excused.difference(&protocols).map(|other| format!("{README}: there is no {SYNC}{other}")));
     let silent = table.iter().filter(|row| row[1].is_empty());
     findings.extend(silent.map(|row| format!("{README}: no reason for {}", row[0])));
-    findings
-}
-
-/// Where a source says `specs/NAME`, there is such a model.
-pub fn names_of_models_are_true(world: &World) -> Findings {
-    let known = set(world.models.iter().map(|model| model.spec.as_str()));
-    let mut findings = Findings::new();
-    for file in world.below("crates/", ".rs") {
-        for rest in file.text.split(" specs/").skip(1) {
-            let name = rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default();
-            if !known.contains(name) {
-                findings.push(format!("{} names specs/{name}, which is no model", file.path));
-            }
-        }
-    }
     findings
 }

@@ -1,5 +1,6 @@
 //! Each rule is seen to fire, and to be silent where all is well.
 
+use super::heads::heads_are_true;
 use super::rules::*;
 use super::*;
 
@@ -140,10 +141,27 @@ fn a_protocol_that_nothing_checks_is_found() {
     assert_eq!(without(protocols_are_checked, "crates/millstream-sync/src/lib.rs").len(), 1);
 }
 
-#[test]
-fn a_source_that_names_no_model_is_found() {
+/// What is found where the head of the lane's source says this.
+fn head(says: &str) -> Findings {
     let mut other = world(PAGE);
-    other.files[2].text = "//! **Checked by** specs/lanes.".to_owned();
-    let finding = "crates/millstream-sync/src/lane.rs names specs/lanes, which is no model";
-    assert_eq!(names_of_models_are_true(&other), [finding]);
+    other.files.push(file("crates/millstream-sync/src/seeded.rs", "\"no-line\""));
+    other.files[2].text = format!("//! A lane.\n//!\n//! **Checked by** {says}.\n//!\n//! More: specs/none.\n");
+    heads_are_true(&other)
+}
+
+#[test]
+fn a_head_that_names_what_is_not_there_is_found() {
+    let all = "specs/lane, loom `lane`, the probes `lane-change` and\n//! `lane-change`, the seeded bug `no-line`, tests/it/lanes.rs, tests/loom";
+    assert_eq!(head(all), Findings::new());
+    assert_eq!(head("specs/lanes"), ["crates/millstream-sync/src/lane.rs: there is no specs/lanes"]);
+    for false_name in [
+        "loom `road`",
+        "shuttle `road`",
+        "the probe `turn`",
+        "the probes `lane-change` and `turn`",
+        "the seeded bug `turn`",
+        "tests/it/roads.rs",
+    ] {
+        assert_eq!(head(false_name).len(), 1, "{false_name}");
+    }
 }

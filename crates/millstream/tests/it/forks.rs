@@ -1,7 +1,9 @@
 //! A forked child has the locks of its parent as they were, and not the threads that hold them: what it drops takes none.
 
-use millstream::{Device, Event, Tensor, cpu, evidence};
+use millstream::{Event, Tensor, evidence};
 use millstream_sync::lock::record;
+
+use crate::leaks::{Checked, cpu};
 
 /// Whether the child took a lock of ours, or called the backend, in `f`.
 fn touches(f: impl FnOnce()) -> bool {
@@ -20,7 +22,7 @@ fn touched_by_drop<T>(what: T) -> bool {
     answer != Some(0)
 }
 
-fn opened() -> (Device, Tensor) {
+fn opened() -> (Checked, Tensor) {
     let device = cpu::open().unwrap();
     let tensor = Tensor::from_slice(&device, &[1.0f32; 64], &[64]).unwrap();
     (device, tensor)
@@ -36,7 +38,7 @@ fn what_a_child_drops_takes_no_lock() {
     assert!(!touched_by_drop(device.current_stream().unwrap()), "a handle of the current stream");
     assert!(!touched_by_drop(device.acquire_stream().unwrap()), "a stream");
     assert!(!touched_by_drop(device.import_vec(vec![1.0; 64], || {}).unwrap()), "imported memory");
-    assert!(!touched_by_drop(device), "the last handle");
+    assert!(!touched_by_drop(device.unchecked()), "the last handle");
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod examples;
 mod faults;
 mod forks;
 mod generator;
+mod growth;
 mod imports;
 mod kernels;
 mod ladder;
