@@ -23,8 +23,8 @@ fn touched_by_drop<T>(what: T) -> bool {
 }
 
 fn opened() -> (Checked, Tensor) {
-    let device = cpu::open().unwrap();
-    let tensor = Tensor::from_slice(&device, &[1.0f32; 64], &[64]).unwrap();
+    let device = cpu::open().expect("the CPU is always there");
+    let tensor = Tensor::from_slice(&device, &[1.0f32; 64], &[64]).expect("memory for a small tensor");
     (device, tensor)
 }
 
