@@ -60,7 +60,7 @@ pub static SHEET: Sheet = Sheet {
     ],
     properties: &[
         "Every call in a forked child was refused as ForkedChild, also on a device whose threads were inside it",
-        "Drops in the child did nothing",
+        "Drops in the child did nothing and took no lock",
         "A device that a forked child opened itself computed the right values",
         "The parent's values were right after each fork, and its shutdown was complete",
     ],
