@@ -5,13 +5,13 @@ use std::time::Instant;
 use anyhow::{Result, bail};
 
 use crate::step::{self, cargo};
-use crate::{bans, inventory, layers, loom, shuttle, specs, spin, tidy, trace};
+use crate::{bans, inventory, layers, loom, page, shuttle, specs, spin, tidy, trace};
 
 type Step = fn() -> Result<()>;
 
 /// Runs everything that the automated build runs.
 pub fn run() -> Result<()> {
-    let steps: [(&str, Step); 13] = [
+    let steps: [(&str, Step); 14] = [
         ("fmt", || step::run("fmt", &mut cargo(&["fmt", "--all", "--check"]))),
         ("tidy", tidy::run),
         ("layers", layers::run),
@@ -30,6 +30,7 @@ pub fn run() -> Result<()> {
             let seeded = ["test", "--package", "millstream-sync", "--features", "seeded-bugs"];
             step::run("seeded bugs", &mut cargo(&seeded))
         }),
+        ("page", || page::run(None, None)),
         ("test", || step::run("test", &mut cargo(&["test", "--workspace"]))),
     ];
     let mut summary = Vec::new();

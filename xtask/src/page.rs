@@ -29,11 +29,15 @@ const SMALL: [&str; 12] =
 /// Runs it. `reports`: a folder with reports to look at, instead of rounds that are run now. `pictures`: where screenshots are left.
 pub fn run(reports: Option<&Path>, pictures: Option<&Path>) -> Result<()> {
     let Some((browser, chromedriver)) = driver::installed() else {
-        bail!("page: not run: no browser (chromium and chromedriver are looked for on the path)");
+        bail!("not run: no browser (chromium and chromedriver are looked for on the path)");
     };
     let folder = match reports {
         Some(folder) => folder.to_path_buf(),
-        None => rounds()?,
+        None => {
+            let folder = rounds()?;
+            conform(&folder)?;
+            folder
+        }
     };
     let pages = pages(&folder)?;
     if let Some(pictures) = pictures {
@@ -104,6 +108,13 @@ fn rounds() -> Result<PathBuf> {
     verify(&["--replay", &edited.display().to_string(), "--attempt", "extended_stress"])?;
     std::fs::remove_file(edited)?;
     Ok(folder)
+}
+
+/// The JSON of the rounds conforms to the published schema.
+fn conform(folder: &Path) -> Result<()> {
+    let test = ["test", "--quiet", "--package", "millstream-verify", "--test", "schema"];
+    let only = ["--", "--ignored", "--exact", "rounds_in_a_folder_conform"];
+    step::run("schema", cargo(&[&test[..], &only].concat()).env("MILLSTREAM_ROUNDS", std::path::absolute(folder)?))
 }
 
 /// The pages of a folder that have their round beside them.

@@ -280,6 +280,39 @@ mod tests {
     }
 
     #[test]
+    fn one_byte_of_any_attempt_changes_the_hash_of_the_checks() {
+        use crate::subject_hash::{CHECKS, CHECKS_BESIDE, parts_sha256};
+        let root = workspace_root(Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        let own = CHECKS.map(|name| format!("crates/millstream-verify/{name}"));
+        let names: Vec<&str> = own.iter().map(String::as_str).chain(CHECKS_BESIDE).collect();
+        let mut files = Vec::new();
+        for name in &names {
+            for entry in walkdir::WalkDir::new(root.join(name)) {
+                let entry = entry.unwrap();
+                if entry.file_type().is_file() {
+                    let to = copy.path().join(entry.path().strip_prefix(&root).unwrap());
+                    fs::create_dir_all(to.parent().unwrap()).unwrap();
+                    fs::copy(entry.path(), &to).unwrap();
+                    files.push(to);
+                }
+            }
+        }
+        let hash = || parts_sha256(copy.path(), names.iter().copied()).unwrap();
+        assert_eq!(hash(), embedded().attempts_sha256, "a copy elsewhere has the hash of this build");
+        assert!(files.len() > 60, "{}", files.len());
+        for file in files {
+            let before = fs::read(&file).unwrap();
+            let mut after = before.clone();
+            let middle = after.len() / 2;
+            after[middle] ^= 1;
+            fs::write(&file, after).unwrap();
+            assert_ne!(hash(), embedded().attempts_sha256, "{}", file.display());
+            fs::write(&file, before).unwrap();
+        }
+    }
+
+    #[test]
     fn this_build_is_bound_to_a_hash_and_its_seeds_differ_by_round() {
         let subject = embedded();
         assert_eq!(subject.source_sha256.len(), 64);

@@ -50,10 +50,11 @@ pub fn tree_sha256(root: &Path) -> io::Result<String> {
     hash_files(root, files)
 }
 
-/// What decides what a round checks and how it judges, in this crate: attempts, workload, plan, scheduled program, the opening of devices, the round itself. What only
+/// What decides what a round checks and how it judges, in this crate: attempts, workload, plan, scheduled program, the opening of devices, which configurations are next, the round itself. What only
 /// tells about a round (reports, ledger, console) is not in it.
 #[allow(dead_code, reason = "the build script and a test use it")]
-pub const CHECKS: [&str; 6] = ["src/attempts", "src/workload", "src/round", "src/plan.rs", "src/sim.rs", "src/open.rs"];
+pub const CHECKS: [&str; 7] =
+    ["src/attempts", "src/workload", "src/round", "src/plan.rs", "src/sim.rs", "src/open.rs", "src/coverage.rs"];
 
 /// The same in other crates of the tree: the simulator with its checker, the scheduler that drives it, and the recorder of locks.
 #[allow(dead_code, reason = "the build script and a test use it")]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use millstream::{Generator, Tensor};
 use millstream_sync::atomic::{AtomicU64, Ordering};
+use millstream_verify::attempts::ATTEMPTS;
 use millstream_verify::model::{Round, RoundResult};
 use millstream_verify::own_code::Rounds;
 use millstream_verify::report;
@@ -124,6 +125,23 @@ fn every_declared_key_occurs_in_a_round_of_these_tests() {
     }
     let never: Vec<&String> = wanted.difference(&seen).collect();
     assert!(never.is_empty(), "nothing here shows {never:?}");
+}
+
+#[test]
+#[ignore = "MILLSTREAM_ROUNDS names a folder of reports; `cargo xtask page` makes one and runs this"]
+fn rounds_in_a_folder_conform() {
+    let folder = std::env::var("MILLSTREAM_ROUNDS").expect("a folder of reports");
+    let schema = Published::round();
+    let mut attempts = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").filter_map(Result::ok) {
+        if entry.path().extension().is_some_and(|end| end == "json") {
+            let text = std::fs::read_to_string(entry.path()).expect("a file");
+            let round: Value = serde_json::from_str(&text).expect("JSON");
+            assert_eq!(schema.problems(&round), Vec::<String>::new(), "{}", entry.path().display());
+            attempts.push(round["attempts"].as_array().map_or(0, Vec::len));
+        }
+    }
+    assert!(attempts.contains(&ATTEMPTS.len()), "no round with all attempts: {attempts:?}");
 }
 
 #[test]

@@ -9,7 +9,9 @@ mod interrupt;
 mod ledger;
 #[path = "../../../millstream-verify/tests/published/mod.rs"]
 mod published;
+mod regression;
 mod rounds;
 mod schema;
+mod tamper;
 mod tool;
 mod trace;

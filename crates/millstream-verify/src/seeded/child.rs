@@ -16,8 +16,8 @@ use crate::{Error, Result, report};
 const POLL: Duration = Duration::from_millis(20);
 
 /// Settings of every child: small, but long enough that the threads overlap; a run without overlap is incomplete.
-const SETTINGS: [&str; 10] =
-    ["--threads", "8", "--iterations", "100", "--sync-every", "10", "--size", "64", "--duration", "0"];
+const SETTINGS: [&str; 12] =
+    ["--threads", "8", "--iterations", "100", "--sync-every", "10", "--size", "64", "--duration", "0", "--soak", "3s"];
 
 /// How a child ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
