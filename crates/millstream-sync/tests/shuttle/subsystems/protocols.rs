@@ -4,7 +4,7 @@ use millstream_sync::atomic::{AtomicU32, Ordering};
 use millstream_sync::lease_word::{Begun, LeaseWord};
 use millstream_sync::ring::{RECORD_WORDS, Record, Ring};
 use millstream_sync::seeded::Bug;
-use millstream_sync::{Arc, BoundedQueue, OwnedCell, Progress, thread};
+use millstream_sync::{Arc, BoundedQueue, DrivenQueue, OwnedCell, Progress, thread};
 
 use super::join;
 use crate::checks::Case;
@@ -19,6 +19,7 @@ pub fn cases() -> Vec<Case> {
         Case { name: "owner_word/one_owner_at_a_time", bug: None, body: one_owner },
         Case { name: "doorbell/everybody_wakes_for_its_position", bug: None, body: sleepers },
         Case { name: "bounded_queue/all_that_is_pushed_is_popped_once", bug: None, body: producers_and_consumers },
+        Case { name: "driven_queue/all_is_worked_in_order_by_one_at_a_time", bug: None, body: drivers },
         Case { name: "ring/a_reader_sees_whole_records_in_order", bug: None, body: reader },
     ]
 }
@@ -130,6 +131,37 @@ fn producers_and_consumers() {
     pushed.sort_unstable();
     popped.sort_unstable();
     assert_eq!(popped, pushed);
+}
+
+fn drivers() {
+    // The lock under which items are pushed or kept counts them.
+    let stream = Arc::new((DrivenQueue::with_capacity(16), shuttle::sync::Mutex::new(0), AtomicU32::new(0)));
+    let threads = [(); 3].map(|()| {
+        let stream = Arc::clone(&stream);
+        thread::spawn(move || {
+            let (queue, next, done) = &*stream;
+            let work = |item: u32| {
+                assert_eq!(done.load(Ordering::Relaxed), item, "an item before the one in front of it, or two at once");
+                done.store(item + 1, Ordering::Relaxed);
+            };
+            for _ in 0..3 {
+                let (item, kept) = {
+                    let mut next = next.lock().expect("nobody panics under it");
+                    let kept = queue.keep();
+                    if !kept {
+                        queue.try_push(*next).expect("room for all");
+                    }
+                    *next += 1;
+                    (*next - 1, kept)
+                };
+                if !kept || !queue.work_kept(|| work(item)) {
+                    queue.drive(|| false, work);
+                }
+            }
+        })
+    });
+    join(threads.into());
+    assert_eq!((stream.0.is_empty(), stream.2.load(Ordering::Relaxed)), (true, 9));
 }
 
 fn record(number: u64) -> Record {
