@@ -17,7 +17,7 @@
 //! - `first-lost-is-exact`: of the reached positions of a stream exactly the lost ones are poisoned, of the others none that is not lost.
 //! - `no-deadlock`: where nothing can move, every position is reached and every read is answered.
 //!
-//! **Checked by** `tests/cases.rs`; the code by the runtime's `tests/it/faults.rs`.
+//! **Checked by** `tests/cases.rs`; the code by the loom cases `timeline` and by `tests/it/faults.rs` of `millstream`.
 
 use stateright::{Model, Property};
 

@@ -179,7 +179,7 @@ impl CpuBackend {
 
     /// Whether a reached mark is good.
     fn verdict(&self, mark: Mark) -> Result<EventStatus> {
-        if self.shared.slot(mark.slot()).is_faulty(mark.position()) {
+        if self.shared.slot(mark.slot()).timeline.is_lost(mark.position()) {
             self.shared.fault.check()?;
         }
         Ok(EventStatus::Done)
@@ -238,7 +238,7 @@ impl Backend for CpuBackend {
             let _ = worker.join();
         }
         // The slot of a faulty stream is not used again: waits for its marks must find the fault.
-        if !slot.has_failed() {
+        if slot.timeline.lost_from().is_none() {
             let _ = self.free.try_push(slot.index);
         }
         Ok(())
@@ -285,11 +285,11 @@ impl Backend for CpuBackend {
     fn wait(&self, stream: RawStream, event: RawEvent) -> Result<()> {
         let mark = self.shared.events.mark(event)?;
         let slot = self.stream(stream);
-        let other = self.shared.slot(mark.slot());
+        let other = &self.shared.slot(mark.slot()).timeline;
         if mark.slot() == usize::from(slot.index) {
             return Ok(());
         }
-        if other.position() >= mark.position() && !other.is_faulty(mark.position()) {
+        if other.reached() >= mark.position() && !other.is_lost(mark.position()) {
             self.shared.counters.waits_already_over.hit();
             return Ok(());
         }
@@ -329,7 +329,7 @@ impl Backend for CpuBackend {
 
     fn completed(&self, stream: RawStream) -> Option<u64> {
         let slot = self.stream(stream);
-        Some(slot.seq_of(slot.position()))
+        Some(slot.seq_of(slot.timeline.reached()))
     }
 
     fn fault(&self) -> Option<Fault> {
@@ -338,7 +338,7 @@ impl Backend for CpuBackend {
 
     fn poisoned_from(&self, stream: RawStream) -> Option<u64> {
         let slot = self.stream(stream);
-        slot.faulty_from().map(|position| slot.seq_of(position))
+        slot.timeline.lost_from().map(|position| slot.seq_of(position))
     }
 
     fn read_back(&self, from: DevicePtr, to: &mut [u8]) -> Result<()> {

@@ -40,7 +40,7 @@ impl Shared {
 
     /// Runs items of `slot` until its position is `until`, its queue is empty or somebody else drives it.
     fn run_queue(&self, slot: &Slot, until: u64, left: &mut Left) {
-        match slot.queue.drive(|| slot.position() >= until, |item| self.run_item(slot, item, left)) {
+        match slot.queue.drive(|| slot.timeline.reached() >= until, |item| self.run_item(slot, item, left)) {
             Driven::Empty => {}
             Driven::ByAnother => self.counters.drives_left_to_another.hit(),
             Driven::Stopped => left.push(slot.index),
@@ -52,7 +52,7 @@ impl Shared {
         let position = slot.position_of(launch.seq);
         let run = || {
             self.run_launch(slot, launch, position);
-            slot.reach(position);
+            slot.timeline.reach(position);
         };
         if !slot.queue.work_kept(run) {
             self.drive(slot);
@@ -61,7 +61,7 @@ impl Shared {
 
     /// Runs a launch, unless it comes after a failure of its stream.
     fn run_launch(&self, slot: &Slot, launch: &Launch, position: u64) {
-        if slot.is_faulty(position) {
+        if slot.timeline.is_lost(position) {
             self.counters.kernels_skipped.hit();
             return;
         }
@@ -69,7 +69,7 @@ impl Shared {
         let run = || execute(self.level, &self.team, launch);
         if let Err(panic) = catch_unwind(AssertUnwindSafe(run)) {
             self.fault.set(slot.raw(), launch.seq, launch.kernel.name(), &*panic);
-            slot.mark_faulty(position);
+            slot.timeline.fail(position);
         }
         slot.set_working(false);
     }
@@ -81,13 +81,13 @@ impl Shared {
                 slot.advance(position);
             }
             Item::Wait { mark } => {
-                let other = self.slot(mark.slot());
-                if other.position() < mark.position() {
+                let other = &self.slot(mark.slot()).timeline;
+                if other.reached() < mark.position() {
                     self.counters.waits_blocked.hit();
                     self.wait_for(mark, None, None, Some(left));
                 }
-                if other.is_faulty(mark.position()) {
-                    slot.mark_faulty(slot.position() + 1);
+                if other.is_lost(mark.position()) {
+                    slot.timeline.lose_rest();
                 }
             }
             Item::Record { position, timed } => {
@@ -137,7 +137,7 @@ impl Shared {
 
     /// Whether `mark` was reached, and its time taken if it is one of the timing event `timed`.
     pub(crate) fn is_reached(&self, mark: Mark, timed: Option<RawEvent>) -> bool {
-        self.slot(mark.slot()).position() >= mark.position()
+        self.slot(mark.slot()).timeline.reached() >= mark.position()
             && timed.is_none_or(|event| self.events.has_time(event, mark))
     }
 

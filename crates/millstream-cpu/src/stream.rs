@@ -1,20 +1,19 @@
-//! One stream: a queue of items, a position, and the word that says who drives.
+//! One stream: a queue of items, a timeline, and the word that says who drives.
 //!
-//! A slot is made once and reused by later streams. Its position counts the items of all of them, so that a mark that an
+//! A slot is made once and reused by later streams, until one of them fails. Its position counts the items of all of them, so that a mark that an
 //! event kept of an earlier stream is in the past, whatever happens to the slot; `base` translates to the sequence numbers of the runtime.
 //!
 //! **Life** free -> alive (`open`) -> free (`close`, its queue empty).
 //!
 //! **Invariants**
-//! * `position-grows`: only the driver moves the position, and only forward.
-//! * `fault-before-position`: a position at or beyond `faulty_from` is published after `faulty_from`.
+//! * `one-mover`: only the driver moves the timeline.
 //! * those of its queue, [`millstream_sync::driven_queue`].
 //!
 //! **Locks** none. **Checked by** tests/streams.
 
 use millstream_hal::{Launch, Mark};
 use millstream_sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use millstream_sync::{DrivenQueue, OnceLock, OwnedCell, thread};
+use millstream_sync::{DrivenQueue, OnceLock, OwnedCell, Timeline, thread};
 
 /// What a queue holds.
 #[expect(clippy::large_enum_variant, reason = "items lie inline in the queue: enqueueing allocates nothing")]
@@ -34,12 +33,11 @@ pub(crate) struct Slot {
     pub(crate) index: u16,
     /// Its bell is rung when the position has moved, the driver has left, an item was pushed, or the stream is to end.
     pub(crate) queue: DrivenQueue<Item>,
-    position: AtomicU64,
+    pub(crate) timeline: Timeline,
     /// Position before the first item of the stream that has the slot now.
     base: AtomicU64,
     /// Position of the newest item.
     enqueued: AtomicU64,
-    faulty_from: AtomicU64,
     /// Whether its driver computes just now.
     working: AtomicBool,
     generation: AtomicU32,
@@ -53,10 +51,9 @@ impl Slot {
         Self {
             index,
             queue: DrivenQueue::with_capacity(queue_capacity),
-            position: AtomicU64::new(0),
+            timeline: Timeline::new(),
             base: AtomicU64::new(0),
             enqueued: AtomicU64::new(0),
-            faulty_from: AtomicU64::new(u64::MAX),
             working: AtomicBool::new(false),
             generation: AtomicU32::new(0),
             alive: AtomicBool::new(false),
@@ -67,11 +64,10 @@ impl Slot {
 
     /// Makes the slot a new stream.
     pub(crate) fn open(&self) {
-        let position = self.position();
+        let position = self.timeline.reached();
         // ORDER: Relaxed stores; published by the Release store of `alive`.
         self.base.store(position, Ordering::Relaxed);
         self.enqueued.store(position, Ordering::Relaxed);
-        self.faulty_from.store(u64::MAX, Ordering::Relaxed);
         self.stop.store(false, Ordering::Relaxed);
         self.generation.fetch_add(1, Ordering::Relaxed);
         // ORDER: Release so that who finds it alive finds the fields above; pairs with `is_alive`.
@@ -106,27 +102,11 @@ impl Slot {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// The position. The work up to it is visible.
-    #[inline]
-    pub(crate) fn position(&self) -> u64 {
-        // ORDER: Acquire so that the work up to the position is visible; pairs with `advance`.
-        self.position.load(Ordering::Acquire)
-    }
-
-    /// Moves to `position`, if that is forward. Called by the driver.
+    /// Reaches `position` and tells who waits. Called by the driver.
     #[inline]
     pub(crate) fn advance(&self, position: u64) {
-        self.reach(position);
+        self.timeline.reach(position);
         self.queue.bell().ring();
-    }
-
-    /// The same, for a driver that rings before it does anything else.
-    #[inline]
-    pub(crate) fn reach(&self, position: u64) {
-        if position > self.position.load(Ordering::Relaxed) {
-            // ORDER: Release so that the work up to the position is visible; pairs with `position`.
-            self.position.store(position, Ordering::Release);
-        }
     }
 
     /// Says whether the driver computes. Called by the driver: two stores for a launch, where a count for all streams would be two exchanges of one word.
@@ -155,31 +135,6 @@ impl Slot {
     pub(crate) fn set_enqueued(&self, position: u64) {
         // ORDER: Relaxed; as above.
         self.enqueued.store(position, Ordering::Relaxed);
-    }
-
-    /// Whether the work that reached `position` failed or came after a failure. True answers need a position that was seen reached.
-    pub(crate) fn is_faulty(&self, position: u64) -> bool {
-        // ORDER: Relaxed; `fault-before-position` and the Acquire of `position` make it visible.
-        self.faulty_from.load(Ordering::Relaxed) <= position
-    }
-
-    /// The first position that failed or came after a failure. Final for a position that was seen reached.
-    pub(crate) fn faulty_from(&self) -> Option<u64> {
-        // ORDER: Relaxed; as above.
-        Some(self.faulty_from.load(Ordering::Relaxed)).filter(|position| *position != u64::MAX)
-    }
-
-    /// Whether anything of the stream failed.
-    pub(crate) fn has_failed(&self) -> bool {
-        self.is_faulty(u64::MAX - 1)
-    }
-
-    /// Marks `position` and all later ones as failed. Called by the driver, before it advances there.
-    pub(crate) fn mark_faulty(&self, position: u64) {
-        // ORDER: Relaxed; published by the Release of `advance`.
-        if position < self.faulty_from.load(Ordering::Relaxed) {
-            self.faulty_from.store(position, Ordering::Relaxed);
-        }
     }
 }
 

@@ -1,5 +1,5 @@
 //! Every protocol that a model checker must see: locks whose order is a type, slot set, permits, inbox, owner word, lease word, gate,
-//! use set, queue, driven queue, ring.
+//! use set, queue, driven queue, ring, timeline.
 //!
 //! This is the only crate that names `std::sync`, `std::sync::atomic` or `thread_local!`; all others take their
 //! atomics and locks from here, so that loom, shuttle, ThreadSanitizer and scheduled runs each need one seam and not twelve.
@@ -21,6 +21,7 @@ pub mod ring;
 pub mod schedule;
 pub mod seeded;
 pub mod slot_set;
+pub mod timeline;
 pub mod use_set;
 
 mod count;
@@ -37,4 +38,5 @@ pub use lease_word::LeaseWord;
 pub use owner_word::{OwnedCell, OwnerWord};
 pub use seam::{Arc, OnceLock, Weak, thread};
 pub use slot_set::SlotSet;
+pub use timeline::Timeline;
 pub use use_set::UseSet;

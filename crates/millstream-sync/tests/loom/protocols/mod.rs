@@ -10,6 +10,7 @@ mod owner_word;
 mod permits;
 mod ring;
 mod slot_set;
+mod timeline;
 mod use_set;
 mod watched;
 
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Case> {
         bounded_queue::cases(),
         driven_queue::cases(),
         ring::cases(),
+        timeline::cases(),
     ];
     all.into_iter().flatten().collect()
 }
