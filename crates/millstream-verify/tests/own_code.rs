@@ -1,9 +1,10 @@
 //! Rounds on a user's own code: what is clean, and each way of not being clean.
 
+use std::io::Write;
 use std::time::Duration;
 
-use millstream::{Generator, Tensor, cpu};
-use millstream_sync::atomic::{AtomicU64, Ordering};
+use millstream::{DType, Generator, Layout, Tensor, cpu};
+use millstream_sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use millstream_sync::{Arc, BoundedQueue, Doorbell};
 use millstream_verify::Error;
 use millstream_verify::model::RoundResult;
@@ -32,6 +33,9 @@ fn found(report: &Report) -> String {
     assert!(matches!(report.rounds[0].result, RoundResult::Findings(_)), "{report}");
     findings(report).join("\n")
 }
+
+/// The first call whose tensor goes to the next thread.
+const HANDED: u64 = HAND_OVER_EVERY - 1;
 
 /// Long enough inside the workload that the threads meet.
 fn linger() {
@@ -100,6 +104,39 @@ fn a_number_of_tensors_that_changes_is_found() {
         Ok(if calls.fetch_add(1, Ordering::Relaxed) == 100 { Vec::new() } else { one })
     });
     assert!(found(&report.run().unwrap()).contains("0 tensors, alone 2"));
+}
+
+#[test]
+fn a_tensor_that_changes_on_its_way_to_the_next_thread_is_found_though_its_maker_read_it_right() {
+    let file = Arc::new(tempfile::NamedTempFile::new().expect("a folder for temporary files"));
+    std::fs::write(file.path(), [1.0f32; 16].map(f32::to_le_bytes).as_flattened()).expect("room for 64 bytes");
+    let calls = AtomicU64::new(0);
+    let (changed, bell) = (AtomicBool::new(false), Doorbell::new());
+    let report = Rounds::new(1).threads(2).iterations(6).sync_every(5).workload(move |work| {
+        let together = calls.fetch_add(1, Ordering::Relaxed) >= 12;
+        match (work.thread, work.iteration) {
+            (0, HANDED) => {
+                // A tensor over a file that is written later, which nobody may do.
+                let mapped = work.device.map_file(file.path(), 0, 64)?;
+                let line = Layout::contiguous(&[16])?;
+                let handle = work.device.export_dlpack(mapped, DType::F32, &line, false)?;
+                return Ok(vec![Tensor::from_dlpack(work.device, handle)?]);
+            }
+            // Thread 0 has read its own tensors after the call before, thread 1 has not read what it was given.
+            (0, _) if together && work.iteration > HANDED => {
+                let mut written = std::fs::OpenOptions::new().write(true).open(file.path())?;
+                written.write_all(&2.0f32.to_le_bytes())?;
+                changed.store(true, Ordering::Relaxed);
+                bell.ring();
+            }
+            (1, HANDED) if together => assert!(bell.wait_until(None, || changed.load(Ordering::Relaxed))),
+            _ => {}
+        }
+        Ok(vec![Tensor::ones(work.device, &[4])?])
+    });
+    let report = report.run().expect("the device opens");
+    assert_eq!(found(&report), "thread 1 read other values in the tensor that thread 0 made in call 4");
+    assert_eq!(report.rounds[0].mismatches, 1);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 
 use millstream::evidence::Step;
 use millstream::{Device, Error, Generator, RuntimeError, Tensor};
+use millstream_sync::Arc;
+use millstream_sync::atomic::{AtomicU32, Ordering};
 
 use super::{Verdict, opened, text, work, zero};
 use crate::attempts::{faults, fork, shutdown, tally};
@@ -110,13 +112,16 @@ fn one(name: &str, device: &DeviceName, seed: u64, run: u64) -> Verdict {
 struct Late {
     device: Device,
     tensor: Tensor,
+    /// How often it was told that its thread is exiting.
+    told: Arc<AtomicU32>,
 }
 
 impl Drop for Late {
     fn drop(&mut self) {
         // Whichever order the destructors run in: an answer or a typed error, never a crash.
         match self.tensor.add(&self.tensor).and_then(|t| t.to_vec::<f32>()) {
-            Ok(_) | Err(Error::Runtime(RuntimeError::ThreadExiting | RuntimeError::Closed)) => {}
+            Ok(_) => {}
+            Err(Error::Runtime(RuntimeError::ThreadExiting)) => drop(self.told.fetch_add(1, Ordering::Relaxed)),
             Err(error) => {
                 println!("an operation in a destructor: {error}");
                 std::process::exit(1);
@@ -161,15 +166,16 @@ fn user_thread_local(name: &DeviceName, seed: u64) -> Verdict {
 
 /// A destructor of a user's thread-local that computes, touched before and after ours.
 fn use_in_destructor(name: &DeviceName, seed: u64) -> Verdict {
+    let told = Arc::new(AtomicU32::new(0));
     for first in [true, false] {
         let device = opened(name, seed, 4)?;
-        let d = device.clone();
+        let (d, told) = (device.clone(), told.clone());
         std::thread::spawn(move || {
             if first {
                 let _ = LATE.try_with(|late| drop(late.replace(None)));
             }
             let tensor = Tensor::randn(&d, &[16], &mut Generator::new(seed))?;
-            let late = Late { device: d.clone(), tensor };
+            let late = Late { device: d.clone(), tensor, told };
             let _ = LATE.try_with(|kept| drop(kept.replace(Some(late))));
             Ok::<_, Error>(())
         })
@@ -179,7 +185,11 @@ fn use_in_destructor(name: &DeviceName, seed: u64) -> Verdict {
         zero("streams claimed", device.leases() as u64)?;
         zero("flushes in progress", u64::from(device.flushes_in_progress()))?;
     }
-    Ok(())
+    // Of the two one comes after ours.
+    match told.load(Ordering::Relaxed) {
+        1 => Ok(()),
+        other => Err(format!("{other} of two destructors were told that their thread is exiting")),
+    }
 }
 
 /// A flush panics half-way during thread exit: the process lives, the count comes back, and no byte is lost.
