@@ -11,6 +11,13 @@ use crate::thread_state;
 
 /// Makes a stream current on this thread until it is dropped, on unwind too. Guards nest; they are dropped in reverse order (`!Send`).
 /// Leaving flushes the thread's cache for that stream into the stream's pool.
+///
+/// A guard is of its thread:
+///
+/// ```compile_fail,E0277
+/// fn send<T: Send>() {}
+/// send::<millstream_runtime::StreamGuard>();
+/// ```
 #[derive(Debug)]
 pub struct StreamGuard {
     shared: Arc<Shared>,

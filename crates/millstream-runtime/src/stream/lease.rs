@@ -34,7 +34,7 @@ use crate::thread_state::Operation;
 /// What a thread does when every stream is taken.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StreamPolicy {
-    /// Share the stream with the fewest holders. Any number of threads works.
+    /// Share the stream with the least load of late. Any number of threads works.
     #[default]
     Share,
     /// Wait for a free stream at most this long, then [`Error::StreamTimeout`].

@@ -67,6 +67,16 @@ fn the_first_block_grows_the_second_is_in_the_pool_and_a_freed_one_in_the_cache(
 }
 
 #[test]
+fn of_the_cached_blocks_of_a_size_the_one_freed_last_is_used_first() {
+    let device = device(8 * MIB, MIB);
+    let blocks = [(); 3].map(|()| filled(&device, 4096));
+    let places = blocks.each_ref().map(|block| device.host_ptr(block).unwrap());
+    blocks.into_iter().for_each(drop);
+    let again = [(); 3].map(|()| filled(&device, 4096)).map(|block| device.host_ptr(&block).unwrap());
+    assert_eq!(again, [places[2], places[1], places[0]]);
+}
+
+#[test]
 fn a_block_that_was_freed_on_another_thread_comes_back_without_a_pool() {
     let device = device(8 * MIB, MIB);
     let block = filled(&device, 4096);

@@ -1,48 +1,99 @@
 //! Threads that are not ours: workers of rayon, and tasks of an asynchronous runtime that change their thread while they wait.
 
-use millstream::{Device, Generator, Result, Tensor, read_all};
+use std::cell::Cell;
+
+use millstream::{Backend, Device, DeviceOptions, Generator, Result, Tensor, read_all};
+use millstream_cpu::{CpuBackend, CpuOptions, Mode, Statistics};
+use millstream_sync::Arc;
 use rayon::prelude::*;
 
-use crate::leaks::cpu;
+use crate::leaks::{self, cpu};
 
-/// Depends on `i` alone. The large product is shared out to helpers inside the operation.
-fn work(device: &Device, weights: &Tensor, i: u64) -> Result<u32> {
-    let n = if i.is_multiple_of(16) { 7000 } else { 40 };
+millstream_sync::thread_state! { static INSIDE: Cell<bool> = Cell::new(false) }
+
+/// Depends on `i` alone. The operations of every fourth are cut into chunks, which helpers may do. No job of the pool may begin inside of one: who waits for a chunk takes no foreign work.
+fn product(device: &Device, weights: &Tensor, i: u64) -> Result<Tensor> {
+    let foreign = INSIDE.try_with(|inside| inside.replace(true));
+    assert_eq!(foreign, Ok(false), "a job began inside an operation of another one");
+    let n = if i.is_multiple_of(4) { 20_000 } else { 40 };
     let input = Tensor::randn(device, &[n, 40], &mut Generator::new(5).split(i))?;
     let mut product = input.matmul(weights)?;
     for _ in 0..4 {
         product = product.matmul(weights)?.add(&input)?;
     }
-    Ok(product.mean()?.item::<f32>()?.to_bits())
+    let mean = product.mean_over(&[0]);
+    let _ = INSIDE.try_with(|inside| inside.set(false));
+    mean
+}
+
+fn bits(row: &Tensor) -> Result<Vec<u32>> {
+    Ok(row.to_vec::<f32>()?.into_iter().map(f32::to_bits).collect())
 }
 
 fn weights(device: &Device) -> Tensor {
     Tensor::randn(device, &[40, 40], &mut Generator::new(4)).expect("memory for a small matrix")
 }
 
+/// Devices with more helpers than a test keeps busy, so that operations are shared out on any machine.
+fn with_helpers() -> [(Arc<CpuBackend>, Device); 2] {
+    [Mode::Inline, Mode::Queued].map(|mode| {
+        let options = CpuOptions { mode, threads: Some(16), ..CpuOptions::inline() };
+        let backend = Arc::new(CpuBackend::new(options));
+        let options = DeviceOptions::of(backend.info());
+        (backend.clone(), Device::open_with(backend, options))
+    })
+}
+
+fn were_shared(before: Statistics, after: Statistics) -> bool {
+    after.operations_shared > before.operations_shared && after.helpers_joined > before.helpers_joined
+}
+
 #[test]
 fn operations_inside_a_parallel_iterator_compute_the_sequential_bits() {
-    for device in [cpu::open().unwrap(), cpu::open_queued().unwrap()] {
+    for (backend, device) in with_helpers() {
         let weights = weights(&device);
-        let sequential: Vec<u32> = (0..200).map(|i| work(&device, &weights, i).unwrap()).collect();
+        let work = |i: usize| bits(&product(&device, &weights, i as u64).unwrap()).unwrap();
+        let sequential: Vec<_> = (0..64).map(work).collect();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(6).build().unwrap();
-        let parallel: Vec<u32> =
-            pool.install(|| (0..200u64).into_par_iter().map(|i| work(&device, &weights, i).unwrap()).collect());
+        let before = backend.statistics();
+        // Each a job of its own: there is always something to steal.
+        let parallel: Vec<_> = pool.install(|| (0..64usize).into_par_iter().with_max_len(1).map(work).collect());
         assert_eq!(parallel, sequential);
-        // Stealing in the middle: a worker that waits for the other half takes foreign jobs meanwhile, with a stream of its own made current around it.
-        fn halves(device: &Device, weights: &Tensor, from: u64, to: u64) -> u64 {
-            if to - from == 1 {
-                return u64::from(work(device, weights, from).unwrap());
-            }
-            let stream = device.acquire_stream_within(std::time::Duration::from_secs(20));
-            let stream = stream.ok();
-            let _on = stream.as_ref().map(|stream| device.with_stream(stream).unwrap());
-            let middle = from.midpoint(to);
-            let (a, b) = rayon::join(|| halves(device, weights, from, middle), || halves(device, weights, middle, to));
-            a + b
+        assert!(were_shared(before, backend.statistics()), "no operation was cut");
+        drop((weights, pool));
+        leaks::check(&device);
+    }
+}
+
+/// Half and half, each on a worker of its own where one is free. A worker that waits for the other half takes foreign jobs meanwhile, in the middle of its own, with a stream made current around it.
+fn added_in_halves(device: &Device, leaf: &(impl Fn(u64) -> Tensor + Sync), from: u64, to: u64) -> Tensor {
+    if to - from == 1 {
+        return leaf(from);
+    }
+    let stream = device.acquire_stream().expect("a stream");
+    let _on = device.with_stream(&stream).expect("its own stream");
+    let middle = from.midpoint(to);
+    let (a, b) =
+        rayon::join(|| added_in_halves(device, leaf, from, middle), || added_in_halves(device, leaf, middle, to));
+    assert_eq!(device.current_stream().expect("a stream").id(), stream.id(), "a foreign job left its stream behind");
+    a.add(&b).expect("an operation")
+}
+
+#[test]
+fn a_worker_that_steals_in_the_middle_of_its_work_keeps_its_stream_and_uses_what_others_made() {
+    for (_, device) in with_helpers() {
+        let weights = weights(&device);
+        let leaf = |i| product(&device, &weights, i).unwrap();
+        let one = rayon::ThreadPoolBuilder::new().num_threads(1).build().unwrap();
+        let sequential = bits(&one.install(|| added_in_halves(&device, &leaf, 0, 16))).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(6).build().unwrap();
+        for _ in 0..5 {
+            assert_eq!(bits(&pool.install(|| added_in_halves(&device, &leaf, 0, 16))).unwrap(), sequential);
         }
-        let total = pool.install(|| halves(&device, &weights, 0, 16));
-        assert_eq!(total, sequential[..16].iter().map(|bits| u64::from(*bits)).sum::<u64>());
+        let workers = pool.broadcast(|_| device.current_stream().unwrap().id().0);
+        assert!(workers.iter().any(|stream| *stream != workers[0]), "one stream for all: nothing was handed over");
+        drop((weights, pool));
+        leaks::check(&device);
     }
 }
 

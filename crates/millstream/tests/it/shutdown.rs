@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use millstream::{Error, Generator, Health, Kernel, RuntimeError, Tensor};
+use millstream_sync::atomic::{AtomicBool, Ordering};
 
+use crate::kernels;
+use crate::known::{Fails, Known};
 use crate::leaks::cpu;
 
 const LONG_ENOUGH: Duration = Duration::from_secs(10);
@@ -74,6 +77,74 @@ fn a_shutdown_waits_for_work_and_says_so_when_it_may_not() {
     assert!(report.complete && report.streams_left == 0, "{report:?}");
     assert_eq!((stamp.seq, report.streams_drained), (1, 1));
     assert!(report.waited >= Duration::from_millis(40), "{report:?}");
+}
+
+#[test]
+fn a_shutdown_waits_for_who_is_giving_memory_back_and_counts_who_is_left_at_the_deadline() {
+    for (deadline, complete) in [(Duration::from_millis(20), false), (LONG_ENOUGH, true)] {
+        let (backend, device) = Known::open();
+        drop(device.launch(kernels::fill(1024, 1.0), 4096, &[]).unwrap());
+        device.synchronize().unwrap();
+        device.leave_thread();
+        backend.fail(Fails::Releases);
+        let (report, waited) = std::thread::scope(|scope| {
+            let trimming = scope.spawn(|| device.trim());
+            while device.flushes_in_progress() == 0 {
+                std::thread::yield_now();
+            }
+            let closing = scope.spawn(|| device.shutdown(deadline));
+            std::thread::sleep(Duration::from_millis(100));
+            let waited = !closing.is_finished();
+            backend.fail(Fails::Nothing);
+            assert!(trimming.join().unwrap() > 0);
+            (closing.join().unwrap(), waited)
+        });
+        assert_eq!((report.complete, waited), (complete, complete), "{report:?}");
+        assert_eq!(report.flushes_in_progress, u32::from(!complete), "{report:?}");
+        assert_eq!((device.flushes_in_progress(), device.memory_stats().reserved_bytes, backend.segments()), (0, 0, 0));
+    }
+}
+
+#[test]
+fn with_the_last_handle_of_a_device_goes_what_nobody_holds_and_with_the_last_buffer_the_rest() {
+    let (backend, device) = Known::open();
+    let kept = device.launch(kernels::fill(4, 1.0), 16, &[]).unwrap();
+    drop(device.launch(kernels::fill(1 << 22, 2.0), 1 << 24, &[]).unwrap());
+    device.synchronize().unwrap();
+    drop(device);
+    assert_eq!(backend.segments(), 1, "that of the buffer");
+    drop(kept);
+    assert_eq!(backend.segments(), 0);
+}
+
+#[test]
+fn a_thread_that_still_has_a_stream_when_the_last_handle_goes_finishes_at_its_end() {
+    let (backend, device) = Known::open();
+    let kept = device.allocate(16).unwrap();
+    let (worked, over) = (AtomicBool::new(false), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let theirs = device.clone();
+        let (worked, over) = (&worked, &over);
+        let thread = scope.spawn(move || {
+            drop(theirs.launch(kernels::fill(1 << 22, 2.0), 1 << 24, &[]).unwrap());
+            theirs.synchronize().unwrap();
+            drop(theirs);
+            worked.store(true, Ordering::Relaxed);
+            while !over.load(Ordering::Relaxed) {
+                std::thread::yield_now();
+            }
+        });
+        while !worked.load(Ordering::Relaxed) {
+            std::thread::yield_now();
+        }
+        drop(device);
+        assert_eq!(backend.segments(), 2, "its stream is claimed");
+        over.store(true, Ordering::Relaxed);
+        thread.join().unwrap();
+    });
+    assert_eq!(backend.segments(), 1, "that of the buffer");
+    drop(kept);
+    assert_eq!(backend.segments(), 0);
 }
 
 #[test]

@@ -3,10 +3,15 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
-use millstream::evidence::Step;
-use millstream::{Error, Generator, RuntimeError, StreamPolicy, Tensor};
+use millstream::evidence::{PausePoint, Step};
+use millstream::{
+    Backend, DType, Device, DeviceOptions, Error, Event, EventState, Generator, Kernel, RuntimeError, StreamPolicy,
+    Tensor,
+};
+use millstream_sim::{Injections, SimBackend, SimOptions};
+use millstream_sync::Arc;
 
-use crate::leaks::{Checked, cpu};
+use crate::leaks::{self, Checked, cpu};
 
 fn device(streams: usize, policy: StreamPolicy) -> Checked {
     cpu::open_with(cpu::CpuOptions::inline(), |options| {
@@ -43,6 +48,52 @@ fn a_stream_that_is_leased_again_has_another_generation() {
 }
 
 #[test]
+fn the_end_of_a_thread_waits_for_none_of_its_work() {
+    let device = cpu::open_queued().unwrap();
+    let event = elsewhere(|| {
+        device.enqueue(Kernel::Spin { micros: 500_000 }).unwrap();
+        let event = Event::new(&device, false);
+        event.record().unwrap();
+        event
+    });
+    assert_eq!((event.query().unwrap(), device.leases()), (EventState::Pending, 0));
+    event.synchronize(None).unwrap();
+}
+
+#[test]
+fn the_blocks_of_a_thread_that_ends_are_home_before_its_stream_is_free() {
+    let device = device(1, StreamPolicy::Fail);
+    let point = PausePoint::FlushBetweenChecks;
+    std::thread::scope(|scope| {
+        let ending = scope.spawn(|| {
+            drop(Tensor::zeros(&device, &[64]).unwrap());
+            device.evidence().arm(point);
+        });
+        let reached = device.evidence().wait_reached(point, Duration::from_secs(20));
+        let (leases, cached) = (device.leases(), device.memory_stats().cached_bytes);
+        device.evidence().resume(point);
+        ending.join().unwrap();
+        assert!(reached && cached > 0, "{reached} {cached}");
+        assert_eq!((leases, device.leases()), (1, 0));
+    });
+}
+
+#[test]
+fn a_lease_of_a_stream_that_cannot_be_made_is_undone() {
+    let injections = Injections { streams_max: Some(2), ..Injections::default() };
+    let sim = Arc::new(SimBackend::new(SimOptions { injections, ..SimOptions::new(1) }));
+    let device = Device::open_with(sim.clone(), DeviceOptions::of(sim.info()));
+    assert_eq!(device.options().streams, 32);
+    let held = [device.acquire_stream().unwrap(), device.acquire_stream().unwrap()];
+    let error = device.acquire_stream().unwrap_err();
+    assert!(matches!(error, RuntimeError::Backend { .. }), "{error:?}");
+    assert_eq!(device.leases(), 2);
+    drop(held);
+    device.acquire_stream().unwrap();
+    leaks::check(&device);
+}
+
+#[test]
 fn with_share_more_threads_than_streams_compute() {
     let device = device(1, StreamPolicy::Share);
     let mine = device.current_stream().unwrap().id().0;
@@ -52,6 +103,38 @@ fn with_share_more_threads_than_streams_compute() {
     });
     assert_eq!(mine, theirs);
     assert!(device.evidence().count(Step::LeaseShared) > 0);
+}
+
+#[test]
+fn who_shares_joins_the_stream_with_the_least_load_of_late() {
+    for quiet in 0..3 {
+        let device = cpu::open_with(cpu::CpuOptions::inline(), |options| {
+            (options.streams, options.lease_idle_window) = (3, Duration::MAX);
+        });
+        let device = device.unwrap();
+        let streams = [(); 3].map(|()| device.acquire_stream().unwrap());
+        for (_, busy) in streams.iter().enumerate().filter(|(at, _)| *at != quiet) {
+            let _on = device.with_stream(busy).unwrap();
+            for _ in 0..100 {
+                device.enqueue(Kernel::Spin { micros: 0 }).unwrap();
+            }
+        }
+        assert_eq!(elsewhere(|| device.current_stream().unwrap().id().0), streams[quiet].id().0);
+    }
+}
+
+#[test]
+fn a_stream_waits_for_another_once_for_all_that_was_written_there_before() {
+    let device = cpu::open_queued().unwrap();
+    let writer = device.acquire_stream().unwrap();
+    let written = {
+        let _on = device.with_stream(&writer).unwrap();
+        device.enqueue(Kernel::Spin { micros: 300_000 }).unwrap();
+        [1.0f32, 2.0, 3.0].map(|value| Tensor::full(&device, &[4], value, DType::F32).unwrap())
+    };
+    let read = [2, 0, 1].map(|at| written[at].add(1.0).unwrap());
+    assert_eq!(device.evidence().count(Step::WaitInserted), 1, "the first use was of the newest");
+    assert_eq!(read.map(|tensor| tensor.to_vec::<f32>().unwrap()[0]), [4.0, 2.0, 3.0]);
 }
 
 #[test]
