@@ -1,6 +1,7 @@
 //! Fork detection: a child has the memory of its parent but none of its threads, so every call there is an error.
 //!
-//! The child handler only counts; it takes no lock and calls nothing. A device remembers the count at which it was opened.
+//! The child handler only counts; it takes no lock and calls nothing. A device remembers the count at which it was opened. What is registered once per process is not
+//! covered: a fork while another thread opens the first device of all leaves a child in which opening one may wait for ever.
 //!
 //! **Invariants**
 //! * `child-refuses`: in a forked child every call on a device of the parent returns `Error::ForkedChild`, and drops do nothing.

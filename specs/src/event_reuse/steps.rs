@@ -62,7 +62,7 @@ impl Config {
     pub(super) fn begin_poll(&self, s: &mut State, t: usize, stream: usize) {
         if let Some((seq, event)) = s.recorded[stream].first().copied() {
             let mark = Mark { stream, seq };
-            s.at[t] = if s.done[stream] < seq { At::Asking(event, mark) } else { At::Popping(event, mark) };
+            s.at[t] = if self.known(s, stream) < seq { At::Asking(event, mark) } else { At::Popping(event, mark) };
         }
     }
 
@@ -135,7 +135,7 @@ impl Config {
     /// submission lock.
     fn cover(&self, s: &mut State, mark: Mark, fresh: usize) -> At {
         let Mark { stream, seq } = mark;
-        let complete = if self.has(Bug::RestedUnreached) { s.tail[stream] } else { s.done[stream] };
+        let complete = if self.has(Bug::RestedUnreached) { s.tail[stream] } else { self.known(s, stream) };
         let mut done: Vec<usize> =
             s.recorded[stream].extract_if(.., |(at, _)| *at <= complete).map(|(_, event)| event).collect();
         let found = s.recorded[stream].iter().find(|(at, _)| *at >= seq).copied();
