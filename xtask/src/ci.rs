@@ -4,14 +4,15 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
+use crate::sanitize::Sanitizer;
 use crate::step::{self, cargo};
-use crate::{bans, inventory, layers, loom, page, shuttle, specs, spin, tidy, trace};
+use crate::{bans, inventory, layers, loom, page, sanitize, shuttle, specs, spin, tidy, trace};
 
 type Step = fn() -> Result<()>;
 
 /// Runs everything that the automated build runs.
 pub fn run() -> Result<()> {
-    let steps: [(&str, Step); 14] = [
+    let steps: [(&str, Step); 15] = [
         ("fmt", || step::run("fmt", &mut cargo(&["fmt", "--all", "--check"]))),
         ("tidy", tidy::run),
         ("layers", layers::run),
@@ -26,6 +27,7 @@ pub fn run() -> Result<()> {
         ("spin", spin::run),
         ("loom", || loom::run("")),
         ("shuttle", || shuttle::run("", None)),
+        ("sanitize thread", || sanitize::run(Sanitizer::Thread, "")),
         ("seeded bugs", || {
             let seeded = ["test", "--package", "millstream-sync", "--features", "seeded-bugs"];
             step::run("seeded bugs", &mut cargo(&seeded))

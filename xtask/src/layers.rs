@@ -23,6 +23,7 @@ const ALLOWED: &[(&str, &[&str], &[&str], bool)] = &[
     ("millstream-models", &["tensor"], &["cpu", "conformance", "millstream"], true),
     ("millstream", &["tensor", "runtime", "hal", "sync", "cpu", "cuda", "models"], &["sim", "conformance"], true),
     ("millstream-verify", &["millstream", "sim", "hal", "sync", "runtime"], &["cpu", "conformance", "tensor"], true),
+    ("millstream-sanitize", &["millstream", "sync"], &[], true),
     ("millstream-cli", &["verify", "millstream", "sync"], &[], true),
 ];
 

@@ -10,6 +10,7 @@ mod inventory;
 mod layers;
 mod loom;
 mod page;
+mod sanitize;
 mod shuttle;
 mod specs;
 mod spin;
@@ -49,6 +50,14 @@ enum Task {
         #[arg(long)]
         seed: Option<u64>,
     },
+    /// The runtime from twenty threads under a sanitizer; planted bugs must be reported.
+    Sanitize {
+        /// Which.
+        sanitizer: sanitize::Sanitizer,
+        /// Only cases whose name contains this.
+        #[arg(default_value = "")]
+        only: String,
+    },
     /// The state-machine models of the protocols.
     Specs,
     /// The SPIN twins of the models: what must happen in the end. Needs `spin` and a C compiler.
@@ -80,6 +89,7 @@ fn main() -> ExitCode {
         Task::Layers => layers::run(),
         Task::Loom { only } => loom::run(&only),
         Task::Shuttle { only, seed } => shuttle::run(&only, seed),
+        Task::Sanitize { sanitizer, only } => sanitize::run(sanitizer, &only),
         Task::Specs => specs::run(),
         Task::Spin => spin::run(),
         Task::Trace => trace::run(),

@@ -1,10 +1,10 @@
 //! Atomics as types of our own, so that a lint can tell them from bare ones and the seam can exchange them.
 //!
-//! Under loom each operation can also be made weaker by `mutant`, to show that the tests would notice.
+//! Under loom and under ThreadSanitizer operations can also be made weaker by `mutant`, to show that the tests would notice.
 
-#[cfg(millstream_loom)]
+#[cfg(any(millstream_loom, millstream_tsan))]
 pub mod mutant;
-#[cfg(not(millstream_loom))]
+#[cfg(not(any(millstream_loom, millstream_tsan)))]
 mod mutant;
 
 pub use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use crate::seam::atomic as imp;
 
 /// A fence of the given ordering.
 #[inline]
-#[cfg_attr(millstream_loom, track_caller)]
+#[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
 pub fn fence(order: Ordering) {
     if let Some(order) = mutant::fence(order) {
         imp::fence(order);
@@ -37,19 +37,19 @@ macro_rules! word {
         }
         /// Loads the value.
         #[inline]
-        #[cfg_attr(millstream_loom, track_caller)]
+        #[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
         pub fn load(&self, order: Ordering) -> $value {
             self.0.load(mutant::order(order))
         }
         /// Stores a value.
         #[inline]
-        #[cfg_attr(millstream_loom, track_caller)]
+        #[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
         pub fn store(&self, value: $value, order: Ordering) {
             self.0.store(value, mutant::order(order));
         }
         /// Exchanges the value and returns the one before.
         #[inline]
-        #[cfg_attr(millstream_loom, track_caller)]
+        #[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
         pub fn swap(&self, value: $value, order: Ordering) -> $value {
             if mutant::torn() {
                 return self.torn(|_| value);
@@ -58,7 +58,7 @@ macro_rules! word {
         }
         /// Exchanges the value if it is `current`. Errors: the value that was found instead.
         #[inline]
-        #[cfg_attr(millstream_loom, track_caller)]
+        #[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
         pub fn compare_exchange(
             &self,
             current: $value,
@@ -74,7 +74,7 @@ macro_rules! word {
         }
         /// The same, but may fail without cause. Errors: the value that was found.
         #[inline]
-        #[cfg_attr(millstream_loom, track_caller)]
+        #[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
         pub fn compare_exchange_weak(
             &self,
             current: $value,
@@ -87,6 +87,18 @@ macro_rules! word {
                 return if found == current { Ok(found) } else { Err(found) };
             }
             self.0.compare_exchange_weak(current, new, mutant::order(ok), mutant::order(err))
+        }
+        /// An Acquire fence for what was read from this word before. ThreadSanitizer follows no fence: it gets a load.
+        #[inline]
+        #[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
+        pub fn fence_acquire(&self) {
+            if cfg!(millstream_tsan) {
+                // ORDER: Acquire in place of the fence; pairs with what the fence pairs with.
+                self.load(Ordering::Acquire);
+            } else {
+                // ORDER: Acquire: who calls says what it pairs with.
+                fence(Ordering::Acquire);
+            }
         }
         /// A load and a store where there should be one step: a mutant.
         fn torn(&self, change: impl FnOnce($value) -> $value) -> $value {
@@ -103,7 +115,7 @@ macro_rules! fetch {
     ($($(#[$meta:meta])* $name:ident: $int:ty, |$before:ident, $value:ident| $torn:expr;)*) => {$(
         $(#[$meta])*
         #[inline]
-        #[cfg_attr(millstream_loom, track_caller)]
+        #[cfg_attr(any(millstream_loom, millstream_tsan), track_caller)]
         pub fn $name(&self, $value: $int, order: Ordering) -> $int {
             if mutant::torn() {
                 return self.torn(|$before| $torn);

@@ -1,13 +1,24 @@
 //! The seam: one set of names over std and parking_lot, loom, or shuttle. Nothing above it knows which.
 //!
-//! Chosen by `--cfg millstream_loom` or `--cfg millstream_shuttle` (our own names, since `--cfg loom` changes dependencies too).
+//! Chosen by `--cfg millstream_loom` or `--cfg millstream_shuttle` (our own names, since `--cfg loom` changes dependencies too). Under
+//! `--cfg millstream_tsan` the first set tells ThreadSanitizer what it does.
+
+#[cfg(millstream_tsan)]
+mod tsan;
 
 #[cfg(not(any(millstream_loom, millstream_shuttle)))]
 mod imp {
+    #[cfg(millstream_tsan)]
+    pub use super::tsan::OnceLock;
+    #[cfg(millstream_tsan)]
+    pub(crate) use super::tsan::{Condvar, Mutex, MutexGuard};
+    #[cfg(not(millstream_tsan))]
     pub(crate) use parking_lot::{Condvar, Mutex, MutexGuard};
     pub(crate) use std::cell::UnsafeCell as StdUnsafeCell;
+    #[cfg(not(millstream_tsan))]
+    pub use std::sync::OnceLock;
     pub(crate) use std::sync::atomic;
-    pub use std::sync::{Arc, OnceLock, Weak};
+    pub use std::sync::{Arc, Weak};
     pub use std::thread;
 
     pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -70,7 +70,7 @@ impl Bug {
 
     /// Name on the command line and in reports.
     #[must_use]
-    pub fn id(self) -> &'static str {
+    pub const fn id(self) -> &'static str {
         match self {
             Self::SkippedWait => "skipped-wait",
             Self::LostSecondUser => "lost-second-user",

@@ -9,7 +9,7 @@
 
 use millstream_hal::{Access, Operand};
 use millstream_sync::Arc;
-use millstream_sync::atomic::{Ordering, fence};
+use millstream_sync::atomic::Ordering;
 
 use super::history::MemoryAction;
 use super::size_class::class_of_block;
@@ -118,7 +118,7 @@ impl Drop for Buffer {
             _ => {}
         }
         // ORDER: Acquire so that the uses of all handles are visible; pairs with the Release above.
-        fence(Ordering::Acquire);
+        block.handles.fence_acquire();
         free(shared, block, self.number);
     }
 }

@@ -1,9 +1,11 @@
-//! One operation made weaker, on purpose: shows that loom would notice if it were.
+//! Operations made weaker, on purpose: shows that loom and ThreadSanitizer would notice if they were.
 //!
 //! Under loom every operation of [`super`] asks here. `cargo xtask loom` records the places of all operations that matter (a loop over the cases
 //! of a protocol), then runs the cases again with one of them weakened: an ordering taken away, or a read-modify-write torn into a
-//! load and a store. A weakening that no case notices is a hole in the tests or an ordering that is not needed. Outside loom
-//! nothing of this exists.
+//! load and a store. A weakening that no case notices is a hole in the tests or an ordering that is not needed.
+//!
+//! Under ThreadSanitizer, which sees a missing order between two threads but not which of many runs would suffer, all orderings of one file can be taken away
+//! together (`cargo xtask sanitize`). Elsewhere nothing of this exists.
 
 use super::Ordering;
 
@@ -63,7 +65,40 @@ mod imp {
     }
 }
 
-#[cfg(not(millstream_loom))]
+#[cfg(millstream_tsan)]
+mod imp {
+    use std::panic::Location;
+    use std::sync::OnceLock;
+
+    use super::Ordering;
+
+    static WEAKENED: OnceLock<String> = OnceLock::new();
+
+    /// Takes the orderings of all operations of `file` away, for the rest of the process: the end of its path. Before the first thread is started.
+    pub fn weaken(file: &str) {
+        let _ = WEAKENED.set(file.to_owned());
+    }
+
+    #[track_caller]
+    pub(crate) fn order(order: Ordering) -> Ordering {
+        match WEAKENED.get() {
+            Some(file) if Location::caller().file().ends_with(file.as_str()) => Ordering::Relaxed,
+            _ => order,
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) const fn fence(order: Ordering) -> Option<Ordering> {
+        Some(order)
+    }
+
+    #[inline(always)]
+    pub(crate) const fn torn() -> bool {
+        false
+    }
+}
+
+#[cfg(not(any(millstream_loom, millstream_tsan)))]
 mod imp {
     use super::Ordering;
 
@@ -83,6 +118,8 @@ mod imp {
     }
 }
 
+#[cfg(millstream_tsan)]
+pub use imp::weaken;
 #[cfg(millstream_loom)]
 pub use imp::{choose, seen};
 pub(super) use imp::{fence, order, torn};

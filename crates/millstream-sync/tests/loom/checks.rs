@@ -54,6 +54,10 @@ pub fn main() -> ExitCode {
             child(name)
         }
         [] => drive(""),
+        ["--cases", only] => {
+            let started = Instant::now();
+            driver::verdict("loom", judge_cases(&cases(only)).0, started)
+        }
         [only] => drive(only),
         _ => ExitCode::FAILURE,
     }
@@ -94,13 +98,18 @@ fn run(case: &Case, more: &[&str]) -> Ended {
     Run { arguments }.run()
 }
 
-fn drive(only: &str) -> ExitCode {
-    let started = Instant::now();
-    let cases: Vec<Case> = protocols::all().into_iter().filter(|case| case.name.contains(only)).collect();
+fn cases(only: &str) -> Vec<Case> {
+    protocols::all().into_iter().filter(|case| case.name.contains(only)).collect()
+}
+
+/// The mutants that were met, each with the cases that can notice it.
+type Mutants<'a> = BTreeMap<String, Vec<&'a Case>>;
+
+/// The number of cases that are not as they should be.
+fn judge_cases(cases: &[Case]) -> (u32, Mutants<'_>) {
     println!("{} cases", cases.len());
-    // Mutant -> the cases that can notice it.
-    let mutants = std::sync::Mutex::new(BTreeMap::<String, Vec<&Case>>::new());
-    let mut failures = driver::all(cases.iter().collect(), |case| {
+    let mutants = std::sync::Mutex::new(Mutants::new());
+    let failures = driver::all(cases.iter().collect(), |case| {
         let ended = run(case, &[]);
         let file = format!("/src/{}.rs:", case.protocol());
         for seen in ended.output.lines().filter_map(|line| line.strip_prefix("seen ")).filter(|s| s.contains(&file)) {
@@ -110,13 +119,20 @@ fn drive(only: &str) -> ExitCode {
         let note = if good { String::new() } else { format!(" (pinned {}): {}", case.pinned, ended.output) };
         (format!("{:>8} schedules {:>6.2} s  {}{note}", ended.schedules, ended.time.as_secs_f64(), case.name), good)
     });
+    (failures, mutants.into_inner().expect("nobody panics"))
+}
+
+fn drive(only: &str) -> ExitCode {
+    let started = Instant::now();
+    let cases = cases(only);
+    let (mut failures, mutants) = judge_cases(&cases);
     let bugs: Vec<(&Case, Bug)> = cases.iter().flat_map(|case| case.bugs.iter().map(move |bug| (case, *bug))).collect();
     println!("{} seeded bugs", bugs.len());
     failures += driver::all(bugs, |(case, bug)| {
         let ended = run(case, &["--bug", bug.id()]);
         (format!("{} {}", found(&ended), bug.id()) + " in " + case.name, ended.code == Some(FOUND))
     });
-    let mut mutants: Vec<(String, Vec<&Case>)> = mutants.into_inner().expect("nobody panics").into_iter().collect();
+    let mut mutants: Vec<(String, Vec<&Case>)> = mutants.into_iter().collect();
     for (_, cases) in &mut mutants {
         cases.sort_by_key(|case| case.pinned);
     }
