@@ -1,7 +1,7 @@
 //! Pages that are broken on purpose, one way each: a check that does not see its own is no check.
 
 /// The check that must speak, and the way the page is broken.
-pub const BREAKS: [(&str, fn(&str) -> String); 19] = [
+pub const BREAKS: [(&str, fn(&str) -> String); 20] = [
     ("result", |page| page.replacen("class=\"verdict\"", "class=\"verdict\" hidden", 1)),
     ("streak", |page| page.replacen("Consecutive clean rounds: ", "Consecutive clean rounds: 9", 1)),
     ("streak", |page| page.replacen("<circle", "<ellipse", 1)),
@@ -19,6 +19,7 @@ pub const BREAKS: [(&str, fn(&str) -> String); 19] = [
     ("lock graph", |page| page.replacen(">seen ", ">", 1)),
     ("timeline", |page| page.replacen("class=\"hand\"", "class=\"nothing\"", 1)),
     ("timeline", |page| page.replacen("marker-end=\"url(#hand-arrow)\"", "", 1)),
+    ("timeline", |page| page.replacen("class=\"hand\"", "class=\"hand\" transform=\"translate(900)\"", 1)),
     ("latency", |page| page.replacen("class=\"bar\"", "class=\"nothing\"", 1)),
     ("history", |page| last(page, "class=\"dot clean\"", "class=\"nothing\"")),
     ("settings", |page| page.replacen("class=\"cell now\"", "class=\"cell open\"", 1)),

@@ -126,16 +126,18 @@ fn findings(round: &Round) -> Markup {
         [
             html! { strong { (finding.id) } },
             html! { (finding.attempt) },
-            html! { (finding.text) },
-            location(&finding.location),
-            html! { code { (finding.replay) } },
+            html! {
+                (finding.text)
+                div.faint { "at " (location(&finding.location)) }
+                pre.replay { code { (finding.replay) } }
+            },
         ]
     });
     html! {
         @if !round.findings.is_empty() {
             section.card.alarm {
                 h2 { "Findings" }
-                (table("Findings", ["Id", "Attempt", "Finding", "Location", "Replay"], rows.collect()))
+                (table("Findings", ["Id", "Attempt", "Finding"], rows.collect()))
             }
         }
     }
@@ -172,7 +174,7 @@ fn stress_part(stress: &Stress, round: &Round) -> Markup {
         }
         pre tabindex="0" { code { (console::block(stress)) } }
         @if stress.timeline.is_some() { h3 { "What ran when" }
-            p.faint { "A moment of the part with hand-overs; an arrow is a tensor that goes from stream to stream." }
+            p.faint { "A moment of the part with hand-overs. An arrow goes from the end of the operation that wrote a tensor to the moment at which another stream asks for it." }
             (pictures::timeline(stress)) }
         @if stress.latency.is_some() { h3 { "Latency of an operation" } (pictures::latency(stress)) }
         p.faint { "Digest of the compared values: " code { (stress.values_digest) } }

@@ -21,7 +21,8 @@ pub(in crate::report) fn timeline(stress: &Stress) -> Markup {
     };
     let lanes = &timeline.lanes[..timeline.lanes.len().min(LANES_MAX)];
     let spans = || lanes.iter().flat_map(|lane| &lane.spans);
-    let end = spans().map(|span| span.end_us).filter(|us| us.is_finite()).fold(0.0, f64::max);
+    let ends = spans().map(|span| span.end_us).chain(timeline.handovers.iter().map(|hand| hand.to_us));
+    let end = ends.filter(|us| us.is_finite()).fold(0.0, f64::max);
     if end <= 0.0 {
         return html! {};
     }
