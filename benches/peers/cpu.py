@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Millstream, PyTorch, candle and burn on one CPU, in turns: the stress workload and single operations.
 
-    python3 benches/peers/cpu.py [--quick] [--python PY] [--binary BIN] [--rust-peers BIN] [--rounds N] [--date YYYY-MM-DD]
+    python3 benches/peers/cpu.py [--quick] [--python PY] [--binary BIN] [--rust-peers BIN] [--own-grid BIN] [--rounds N] [--date YYYY-MM-DD]
 
 It starts no build. Before it:
 
     cargo build --release -p millstream-cli
     (cd benches/peers/rust_peers && cargo build --release)
+    (cd benches/peers/rust_peers && RUSTFLAGS= cargo build --release --no-default-features --target-dir target/own)
     python3 -m venv V && V/bin/pip install torch     # then --python V/bin/python, or PEERS_PYTHON
 
 Each round runs every programme once in a cell (size, threads) before the next cell, so that all meet the same neighbours on the
@@ -39,6 +40,8 @@ def arguments():
     parser.add_argument("--binary", default=str(target / "release" / "millstream"), help="the release build of millstream")
     rust = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", HERE / "rust_peers" / "target")) / "release" / "rust_peers"
     parser.add_argument("--rust-peers", default=str(rust), help="the release build of rust_peers")
+    own = HERE / "rust_peers" / "target" / "own" / "release" / "rust_peers"
+    parser.add_argument("--own-grid", default=str(own), help="its build without the peers and without their compiler settings")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--date", default=datetime.date.today().isoformat())
     return parser.parse_args()

@@ -80,8 +80,8 @@ def how(facts):
   programmes. {facts["rounds"]} rounds, {facts["minutes"]:.1f} minutes.
 - Date: {facts["date"]}. {facts["ours"]}; PyTorch {torch["version"]}, CPU capability {torch["capability"]}, {torch["blas"]}, Python {torch["python"]};
   candle-core {rust["candle"]}, built with its products' AVX-512 code (gemm 0.19, feature x86-v4); burn {rust["burn"]} with Flex, the CPU backend that it recommends, features simd, rayon and x86-v4.
-- candle and burn are release builds with `-C target-cpu=native`. `millstream stress` is the plain release build, which chooses its instructions when it runs; in the grids Millstream is
-  linked into the same programme as candle and burn.
+- candle and burn are release builds with `-C target-cpu=native`. `millstream stress` and the programme of our grids are plain release builds, which choose their instructions when they run.
+  The grids of all three are the same source.
 - Allocators: the system's (glibc) for candle and burn; PyTorch has its own wrapper over the same; Millstream its stream-ordered caching allocator.
 - Threads: the operating system's, all ready before the clock starts; each thread has done one iteration before it (a peer's, one product). In each cell of the stress a peer is measured with one and with two threads inside an operation
   (`torch.set_num_threads`, `RAYON_NUM_THREADS`), and the better median counts. Millstream has no such setting: an operation is shared when a processor is idle. In the grids everybody has one thread.

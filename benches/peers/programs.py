@@ -10,6 +10,8 @@ HERE = pathlib.Path(__file__).parent
 SYNC_EVERY = 50
 INTRA = (1, 2)
 PEERS = ("PyTorch", "candle", "burn")
+# Our grid as users build it: an empty RUSTFLAGS takes the place of the peers' target-cpu=native.
+OWN_BUILD = "RUSTFLAGS= cargo build --release --no-default-features --target-dir target/own"
 # Iterations of all threads together in one run, by size: one to five seconds of the slower programmes.
 TOTAL = {64: 20_000, 256: 1_000, 1024: 200}
 
@@ -27,6 +29,7 @@ class Programs:
     def __init__(self, options):
         self.options = options
         self.rust = str(options.rust_peers)
+        self.own = str(options.own_grid)
         self.torch = [options.python, str(HERE / "torch_cpu.py")]
 
     def check(self):
@@ -35,6 +38,8 @@ class Programs:
             sys.exit(f"{self.options.binary} is missing: cargo build --release -p millstream-cli, or name it with --binary")
         if not pathlib.Path(self.rust).is_file():
             sys.exit(f"{self.rust} is missing: (cd {HERE / 'rust_peers'} && cargo build --release), or name it with --rust-peers")
+        if not pathlib.Path(self.own).is_file():
+            sys.exit(f"{self.own} is missing: {OWN_BUILD} in {HERE / 'rust_peers'}, or name it with --own-grid")
         if subprocess.run([self.options.python, "-c", "import torch"], stderr=subprocess.DEVNULL).returncode != 0:
             sys.exit(f"{self.options.python} has no torch: python3 -m venv peers && peers/bin/pip install torch, then --python peers/bin/python")
 
@@ -66,7 +71,7 @@ class Programs:
         """Seconds by programme, operation and size, everybody on one thread."""
         one = {"RAYON_NUM_THREADS": "1", "CANDLE_NUM_THREADS": "1"}
         return {
-            "Millstream": output([self.rust, "millstream", "grid"]),
+            "Millstream": output([self.own, "millstream", "grid"]),
             "PyTorch": output([*self.torch, "--grid"]),
             "candle": output([self.rust, "candle", "grid"], **one),
             "burn": output([self.rust, "burn", "grid"], **one),

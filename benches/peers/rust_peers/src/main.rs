@@ -2,12 +2,15 @@
 //!
 //! `rust_peers describe`, `rust_peers candle|burn stress SIZE THREADS ITERATIONS SYNC_EVERY`, `rust_peers candle|burn|millstream grid`
 //!
-//! The stress of Millstream is the command `millstream stress`. Threads inside an operation come from RAYON_NUM_THREADS, as both peers document.
+//! Without the feature `peers` it has only Millstream's grid. The stress of Millstream is the command `millstream stress`. Threads inside an operation come from RAYON_NUM_THREADS, as both peers document.
 
+#[cfg(feature = "peers")]
 mod burn;
+#[cfg(feature = "peers")]
 mod candle;
 mod grid;
 mod millstream;
+#[cfg(feature = "peers")]
 mod stress;
 
 use std::process::ExitCode;
@@ -28,10 +31,15 @@ trait Peer: Clone + Send + Sync + 'static {
 
 fn run(words: &[&str]) -> Result<String> {
     match words {
+        #[cfg(feature = "peers")]
         ["describe"] => Ok(format!("{{\"candle\":\"{}\",\"burn\":\"{}\"}}", candle::VERSION, burn::VERSION)),
+        #[cfg(feature = "peers")]
         ["candle", "stress", rest @ ..] => stress::run(&candle::Candle, rest),
+        #[cfg(feature = "peers")]
         ["burn", "stress", rest @ ..] => stress::run(&burn::Burn::default(), rest),
+        #[cfg(feature = "peers")]
         ["candle", "grid"] => grid::run(&candle::Candle),
+        #[cfg(feature = "peers")]
         ["burn", "grid"] => grid::run(&burn::Burn::default()),
         ["millstream", "grid"] => grid::run(&millstream::Millstream::open()?),
         _ => Err("see the head of src/main.rs for the arguments".into()),
