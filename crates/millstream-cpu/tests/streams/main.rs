@@ -300,4 +300,9 @@ fn the_device_says_what_it_is_and_that_it_cannot_capture() {
         let lane = rig.lane();
         assert!(matches!(rig.backend.begin_capture(lane.raw), Err(Error::Unsupported { .. })));
     }
+    // A stream for each processor that computes and one for who prepares, and never fewer than 32.
+    for (threads, streams) in [(1, 32), (31, 32), (40, 41)] {
+        let rig = Rig::new(CpuOptions { threads: Some(threads), ..CpuOptions::inline() });
+        assert_eq!(rig.backend.info().streams, streams);
+    }
 }
