@@ -13,6 +13,7 @@
 
 mod elementwise;
 mod footprint;
+mod layers;
 mod matmul;
 pub(crate) mod number;
 pub mod philox;
@@ -59,6 +60,18 @@ pub fn interpret(kernel: &Kernel, out: &mut [u8], inputs: &[&[u8]]) -> Result<()
         Kernel::Matmul { dtype, a, b } => matmul::matmul(*dtype, a, b, out, inputs),
         Kernel::Reduce { op, dtype, a, kept } => {
             reduce::reduce(*op, *dtype, a, usize::from(*kept), out, inputs[0]);
+        }
+        Kernel::IndexSelect { dtype, rows, width, count } => {
+            layers::index_select(*dtype, [*rows, *width, *count], out, inputs);
+        }
+        Kernel::AddBias { dtype, a, width, activation } => {
+            layers::add_bias(*dtype, a, *width, *activation, out, inputs);
+        }
+        Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
+            layers::layer_norm(*dtype, [*rows, *width], f64::from(*epsilon), *residual, out, inputs);
+        }
+        Kernel::Attention { dtype, views, scale, .. } => {
+            layers::attention(*dtype, &views.all(), f64::from(*scale), out, inputs);
         }
         Kernel::Upload { bytes } => transfer::copy_bytes(out, 0, inputs[0], 0, *bytes),
         Kernel::Download { bytes, from, to } => transfer::copy_bytes(out, *to, inputs[0], *from, *bytes),

@@ -8,6 +8,7 @@ mod capture;
 mod elementwise;
 mod events;
 mod host;
+mod layers;
 mod life;
 mod matmul;
 mod memory;
@@ -86,6 +87,10 @@ macro_rules! __conformance_cases {
             reduce::sums_and_means_are_within_their_bound
             reduce::the_greatest_and_its_place_are_exact
             reduce::an_empty_sum_is_zero_and_an_empty_mean_is_nan
+            layers::rows_are_chosen_by_number
+            layers::a_bias_is_added_and_what_follows_it_follows
+            layers::rows_are_normalised_within_their_bound
+            layers::attention_is_within_its_bound
             random::normals_follow_philox_and_box_muller
             random::uniform_numbers_follow_philox_and_stay_below_their_end
             random::a_launch_continues_where_its_offset_says

@@ -17,6 +17,7 @@ use crate::kernels::{copy, elementwise, fill, fingerprint, matmul, randn, spin, 
 use crate::operands::{CHUNK, LARGE, Operands, Output};
 use crate::team::Team;
 
+mod layers;
 mod reductions;
 
 /// The body once for each element type.
@@ -122,6 +123,14 @@ pub(crate) fn execute(level: Level, team: &Team, launch: &Launch) {
             DType::U8 | DType::Bool => unreachable!("a defect"),
         },
         Kernel::Reduce { op, dtype, a, kept } => reductions::reduce(&run, *op, *dtype, a, usize::from(*kept)),
+        Kernel::IndexSelect { dtype, rows, width, count } => {
+            by_size!(dtype, T => layers::index_select::<T>(&run, [*rows, *width, *count]));
+        }
+        Kernel::AddBias { dtype, a, width, activation } => layers::add_bias(&run, *dtype, a, *width, *activation),
+        Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
+            layers::layer_norm(&run, *dtype, [*rows, *width], *epsilon, *residual);
+        }
+        Kernel::Attention { dtype, views, scale, masked } => layers::attention(&run, *dtype, views, *scale, *masked),
         Kernel::Upload { bytes } => run.output::<u8>(*bytes).whole().copy_from_slice(&run.input(1)[..*bytes]),
         Kernel::Download { bytes, from, to } => {
             let out = run.output::<u8>(to.checked_add(*bytes).expect("a range of bytes"));

@@ -1,10 +1,14 @@
 //! What the CPU computes: pure functions over slices, without a word about streams, operands or threads.
+pub mod attention;
+pub mod bias;
 pub mod copy;
 pub mod elementwise;
 pub mod fill;
 pub mod fingerprint;
 pub mod fold;
+pub mod index_select;
 pub mod matmul;
+pub mod norm;
 pub mod number;
 pub mod philox;
 pub mod randn;

@@ -9,15 +9,17 @@ use crate::error::Result;
 use crate::nvrtc::{self, Nvrtc};
 
 /// Files of kernels, in the order of their modules.
-pub(crate) const FILES: [(&str, &str); 5] = [
+pub(crate) const FILES: [(&str, &str); 6] = [
     ("elementwise.cu", include_str!("kernels/elementwise.cu")),
     ("random.cu", include_str!("kernels/random.cu")),
     ("reduce.cu", include_str!("kernels/reduce.cu")),
     ("matmul.cu", include_str!("kernels/matmul.cu")),
+    ("layers.cu", include_str!("kernels/layers.cu")),
     ("aids.cu", include_str!("kernels/aids.cu")),
 ];
 /// What stands before every file.
-const BEFORE: [&str; 2] = [include_str!("kernels/number.cuh"), include_str!("kernels/view.cuh")];
+const BEFORE: [&str; 3] =
+    [include_str!("kernels/number.cuh"), include_str!("kernels/view.cuh"), include_str!("kernels/unary.cuh")];
 
 /// Compiled kernels.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +78,7 @@ pub fn compile_all(arch: u32, folders: &[PathBuf], cache: Option<&Path>, driver:
 }
 
 fn whole(text: &str) -> String {
-    format!("{}{}{text}", BEFORE[0], BEFORE[1])
+    BEFORE.concat() + text
 }
 
 #[cfg(test)]

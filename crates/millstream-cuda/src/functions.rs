@@ -34,6 +34,10 @@ pub(crate) struct Functions {
     /// By tile, and whether with edges.
     products: [[Handle; 2]; 3],
     product: [Handle; 7],
+    index_select: [Handle; 4],
+    add_bias: [Handle; 7],
+    layer_norm: [Handle; 7],
+    attention: [Handle; 7],
     pub(crate) poison: Handle,
     pub(crate) carry: Handle,
     pub(crate) carry_all: Handle,
@@ -44,7 +48,7 @@ impl Functions {
     /// Loads the modules and looks all kernels up. The calling thread is bound.
     pub(crate) fn load(driver: &Driver, images: &[Vec<u8>]) -> Answer<Self> {
         let modules = images.iter().map(|image| driver.load_module(image)).collect::<Answer<Vec<_>>>()?;
-        let [elementwise, random, reduce, matmul, aids]: [Handle; 5] = std::array::from_fn(|i| modules[i]);
+        let [elementwise, random, reduce, matmul, layers, aids]: [Handle; 6] = std::array::from_fn(|i| modules[i]);
         let get = |module: Handle, name: &str| {
             let name = CString::new(name).expect("names of kernels have no zero byte");
             driver.function(module, &name)
@@ -58,10 +62,10 @@ impl Functions {
             }
             Ok(all)
         };
-        let of_sizes = |prefix: &str| -> Answer<[Handle; 4]> {
+        let of_sizes = |module: Handle, prefix: &str| -> Answer<[Handle; 4]> {
             let mut all = [0; 4];
             for (i, to) in all.iter_mut().enumerate() {
-                *to = get(elementwise, &format!("{prefix}_{}", 1 << i))?;
+                *to = get(module, &format!("{prefix}_{}", 1 << i))?;
             }
             Ok(all)
         };
@@ -80,8 +84,8 @@ impl Functions {
         Ok(Self {
             unary: of_types(elementwise, "unary", &DType::is_number)?,
             binary: of_types(elementwise, "binary", &|_| true)?,
-            select: of_sizes("where")?,
-            copy: of_sizes("copy")?,
+            select: of_sizes(elementwise, "where")?,
+            copy: of_sizes(elementwise, "copy")?,
             cast: get(elementwise, "cast")?,
             fill: get(elementwise, "fill")?,
             arange: get(elementwise, "arange")?,
@@ -93,6 +97,10 @@ impl Functions {
             product: of_types(matmul, "matmul", &|dtype| {
                 matches!(dtype, DType::F64 | DType::F16 | DType::BF16 | DType::I64)
             })?,
+            index_select: of_sizes(layers, "index_select")?,
+            add_bias: of_types(layers, "add_bias", &DType::is_float)?,
+            layer_norm: of_types(layers, "layer_norm", &DType::is_float)?,
+            attention: of_types(layers, "attention", &DType::is_float)?,
             poison: get(aids, "poison")?,
             carry: get(aids, "carry")?,
             carry_all: get(aids, "carry_all")?,
@@ -132,6 +140,22 @@ impl Functions {
 
     pub(crate) fn product(&self, dtype: DType) -> Handle {
         self.product[dtype as usize]
+    }
+
+    pub(crate) fn index_select(&self, dtype: DType) -> Handle {
+        self.index_select[dtype.bytes().trailing_zeros() as usize]
+    }
+
+    pub(crate) fn add_bias(&self, dtype: DType) -> Handle {
+        self.add_bias[dtype as usize]
+    }
+
+    pub(crate) fn layer_norm(&self, dtype: DType) -> Handle {
+        self.layer_norm[dtype as usize]
+    }
+
+    pub(crate) fn attention(&self, dtype: DType) -> Handle {
+        self.attention[dtype as usize]
     }
 
     /// Unloads the modules. No kernel runs any more.

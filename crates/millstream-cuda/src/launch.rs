@@ -7,6 +7,7 @@
 //! * `one-call`: a launch is one driver call, or none for a kernel of no element.
 
 mod arguments;
+mod layers;
 mod matmul;
 mod reduce;
 mod walk;
@@ -125,6 +126,16 @@ pub(crate) fn enqueue(to: &To<'_>, launch: &Launch) -> Answer {
         Kernel::Matmul { dtype, a, b } => matmul::enqueue(to, [ptr(0), ptr(1), ptr(2)], *dtype, a, b),
         Kernel::Reduce { op, dtype, a, kept } => {
             reduce::enqueue(to, [ptr(0), ptr(1)], *op, *dtype, a, usize::from(*kept))
+        }
+        Kernel::IndexSelect { dtype, rows, width, count } => {
+            layers::index_select(to, launch, *dtype, [*rows, *width, *count])
+        }
+        Kernel::AddBias { dtype, a, width, activation } => layers::add_bias(to, launch, *dtype, a, *width, *activation),
+        Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
+            layers::layer_norm(to, launch, *dtype, [*rows, *width], *epsilon, *residual)
+        }
+        Kernel::Attention { dtype, views, scale, masked } => {
+            layers::attention(to, launch, *dtype, &views.all(), *scale, *masked)
         }
         Kernel::Upload { bytes } => to.driver.copy_to_device(ptr(0), ptr(1), *bytes, to.stream),
         Kernel::Download { bytes, from, to: at } if *bytes <= CARRIED_MAX => {

@@ -8,7 +8,9 @@
 //!
 //! **Arithmetic.** Floats follow IEEE 754; f16 and bf16 are computed with in f32 and rounded once, at the end. Integers wrap; an integer
 //! divided by zero is 0, and a quotient is truncated. Add, sub, mul, div, neg, abs, sqrt, relu, comparisons and casts are exact to the bit on every backend;
-//! exp, log, tanh, sums and products have the error that the conformance suite allows.
+//! exp, log, tanh, erf, gelu, sums, products, normalisation and attention have the error that the conformance suite allows.
+
+mod defect;
 
 use crate::dtype::{DType, Scalar};
 use crate::layout::{Layout, Views};
@@ -140,6 +142,58 @@ pub enum Kernel {
         /// How many axes are kept.
         kept: u8,
     },
+    /// `[out, table, indices]`: row `i` of `out` is row `indices[i]` of `table`, bit by bit; zeros where `table` has no such row. `table` is row-major
+    /// `[rows, width]` and `indices` are `count` i64, both from their first byte on.
+    IndexSelect {
+        /// Type of `table` and `out`.
+        dtype: DType,
+        /// Rows of `table`.
+        rows: usize,
+        /// Elements of a row.
+        width: usize,
+        /// Rows of `out`.
+        count: usize,
+    },
+    /// `[out, a, bias]`: `out[i]` is `activation(a[i] + bias[i % width])`, rounded once, at the end. `bias` has `width` elements from its first byte on, and `a` a
+    /// multiple of them. Floats.
+    AddBias {
+        /// Type of all three.
+        dtype: DType,
+        /// View of `a`.
+        a: Layout,
+        /// Elements of `bias`.
+        width: usize,
+        /// What follows the sum.
+        activation: Option<UnaryOp>,
+    },
+    /// `[out, a, weight, bias]`, or `[out, a, residual, weight, bias]`: each row of `x`, which is `a` or `a + residual`, becomes
+    /// `(x - mean) / sqrt(variance + epsilon) * weight + bias`, its variance being the mean of `(x - mean)^2` (Ba, Kiros, Hinton 2016). `a` and `residual` are
+    /// row-major `[rows, width]`, `weight` and `bias` have `width` elements, all from their first byte on. Floats.
+    LayerNorm {
+        /// Type of all.
+        dtype: DType,
+        /// Rows.
+        rows: usize,
+        /// Elements of a row.
+        width: usize,
+        /// What keeps the root above zero.
+        epsilon: f32,
+        /// Whether there is a residual.
+        residual: bool,
+    },
+    /// `[out, q, k, v]`, or `[out, q, k, v, mask]`: `softmax(q k^T * scale) v` for each sequence and head; the views are
+    /// `[batch, tokens, heads, width]`, elements of the last axis side by side. `mask` is bool, row-major `[batch, tokens]` from its first byte on: keys that are false count
+    /// for nobody, and a query without a key gives zeros. No more than a few rows of scores exist at any time. Floats; `width` at most [`Kernel::HEAD_MAX`].
+    Attention {
+        /// Type of all but the mask.
+        dtype: DType,
+        /// Views of `q`, `k` and `v`.
+        views: Views<3>,
+        /// Factor of the scores.
+        scale: f32,
+        /// Whether there is a mask.
+        masked: bool,
+    },
     /// `[out, staging]`: host to device, `bytes` from the start of the staging operand.
     Upload {
         /// Bytes to copy.
@@ -174,6 +228,8 @@ pub enum Kernel {
 impl Kernel {
     /// The word that [`Kernel::Poison`] writes.
     pub const POISON_WORD: u32 = 0x7fa5_a5a5;
+    /// Most elements of a head of [`Kernel::Attention`]: what backends keep of it near the processor is sized by this.
+    pub const HEAD_MAX: usize = 128;
 
     /// Name for profiles and messages.
     #[must_use]
@@ -190,6 +246,12 @@ impl Kernel {
             Self::Copy { .. } => "copy",
             Self::Matmul { .. } => "matmul",
             Self::Reduce { op, .. } => op.name(),
+            Self::IndexSelect { .. } => "index_select",
+            Self::AddBias { activation: None, .. } => "add_bias",
+            Self::AddBias { .. } => "add_bias_activation",
+            Self::LayerNorm { residual: false, .. } => "layer_norm",
+            Self::LayerNorm { .. } => "add_layer_norm",
+            Self::Attention { .. } => "attention",
             Self::Upload { .. } => "upload",
             Self::Download { .. } => "download",
             Self::Spin { .. } => "spin",
@@ -217,49 +279,16 @@ impl Kernel {
             Self::Reduce { op, dtype, a, kept } => {
                 (op.result(*dtype), product(&a.sizes()[..a.dims().min(usize::from(*kept))]))
             }
+            Self::IndexSelect { dtype, width, count, .. } => (*dtype, width.saturating_mul(*count)),
+            Self::AddBias { dtype, a, .. } => (*dtype, a.elements()),
+            Self::LayerNorm { dtype, rows, width, .. } => (*dtype, rows.saturating_mul(*width)),
+            Self::Attention { dtype, views, .. } => (*dtype, views.elements()),
             Self::Upload { .. }
             | Self::Download { .. }
             | Self::Spin { .. }
             | Self::Poison { .. }
             | Self::Fingerprint { .. } => return None,
         })
-    }
-
-    /// Why nobody can run it, for a kernel that says nothing defined: an operation that its type does not have, or shapes that do not fit.
-    /// A front end refuses these before a launch; a backend may take their absence for granted, and asserts it.
-    #[must_use]
-    pub fn defect(&self) -> Option<&'static str> {
-        let wrong_type = |takes: bool| (!takes).then_some("the operation does not take this type");
-        match self {
-            Self::Arange { dtype, .. } => wrong_type(dtype.is_number()),
-            Self::Uniform { low, high, .. } => {
-                let apart = low < high && (high - low).is_finite();
-                (!apart).then_some("the bounds of uniform numbers must be apart by a finite distance")
-            }
-            Self::Unary { op, dtype, .. } => wrong_type(op.takes(*dtype)),
-            Self::Binary { op, dtype, .. } => wrong_type(op.takes(*dtype)),
-            Self::Matmul { dtype, a, b } => {
-                wrong_type(dtype.is_float() || *dtype == DType::I64).or_else(|| product_defect(a, b))
-            }
-            Self::Reduce { op, dtype, a, kept } => wrong_type(op.takes(*dtype)).or_else(|| {
-                let kept = usize::from(*kept);
-                if kept > a.dims() {
-                    return Some("more axes are kept than there are");
-                }
-                let empty = a.sizes()[kept..].contains(&0) && !a.sizes()[..kept].contains(&0);
-                (empty && !op.has_value_of_nothing()).then_some("nothing has no greatest element")
-            }),
-            Self::Poison { bytes } => (!bytes.is_multiple_of(4)).then_some("poison comes in words of 4 bytes"),
-            Self::Fill { .. }
-            | Self::Randn { .. }
-            | Self::Where { .. }
-            | Self::Cast { .. }
-            | Self::Copy { .. }
-            | Self::Upload { .. }
-            | Self::Download { .. }
-            | Self::Spin { .. }
-            | Self::Fingerprint { .. } => None,
-        }
     }
 
     /// The hash of [`Kernel::Fingerprint`]: the wrapping sum over all words of a mix of word and position, so that any partition of
@@ -299,15 +328,6 @@ impl Kernel {
 
 fn product(sizes: &[u32]) -> usize {
     if sizes.contains(&0) { 0 } else { sizes.iter().fold(1, |n, s| n.saturating_mul(*s as usize)) }
-}
-
-/// What is wrong with the shapes of a matrix product.
-fn product_defect(a: &Layout, b: &Layout) -> Option<&'static str> {
-    let (dims, batch) = (a.dims(), a.dims().saturating_sub(2));
-    if dims < 2 || b.dims() != dims || a.sizes()[..batch] != b.sizes()[..batch] {
-        return Some("the factors need the same batch axes and two more");
-    }
-    (a.size(dims - 1) != b.size(dims - 2)).then_some("the inner sizes differ")
 }
 
 #[cfg(test)]

@@ -19,11 +19,28 @@ pub enum UnaryOp {
     Tanh,
     /// `a` above zero, else 0; NaN stays NaN. Numbers.
     Relu,
+    /// The error function, `2 / sqrt(pi)` times the integral of `e^(-t^2)` from 0 to `a`. Floats.
+    Erf,
+    /// `a / 2 * (1 + erf(a / sqrt(2)))` (Hendrycks, Gimpel 2016). Floats.
+    Gelu,
+    /// The same with `tanh(sqrt(2 / pi) * (a + 0.044715 a^3))` in the place of `erf`. Floats.
+    GeluTanh,
 }
 
 impl UnaryOp {
     /// All of them.
-    pub const ALL: [Self; 7] = [Self::Neg, Self::Abs, Self::Exp, Self::Log, Self::Sqrt, Self::Tanh, Self::Relu];
+    pub const ALL: [Self; 10] = [
+        Self::Neg,
+        Self::Abs,
+        Self::Exp,
+        Self::Log,
+        Self::Sqrt,
+        Self::Tanh,
+        Self::Relu,
+        Self::Erf,
+        Self::Gelu,
+        Self::GeluTanh,
+    ];
 
     /// Name as the field writes it.
     #[must_use]
@@ -36,6 +53,9 @@ impl UnaryOp {
             Self::Sqrt => "sqrt",
             Self::Tanh => "tanh",
             Self::Relu => "relu",
+            Self::Erf => "erf",
+            Self::Gelu => "gelu",
+            Self::GeluTanh => "gelu_tanh",
         }
     }
 
@@ -44,7 +64,9 @@ impl UnaryOp {
     pub const fn takes(self, dtype: DType) -> bool {
         match self {
             Self::Neg | Self::Abs | Self::Relu => dtype.is_number(),
-            Self::Exp | Self::Log | Self::Sqrt | Self::Tanh => dtype.is_float(),
+            Self::Exp | Self::Log | Self::Sqrt | Self::Tanh | Self::Erf | Self::Gelu | Self::GeluTanh => {
+                dtype.is_float()
+            }
         }
     }
 }

@@ -93,6 +93,21 @@ impl Tensor {
         self.unary(UnaryOp::Relu)
     }
 
+    /// Error function. Floats. Errors: as [`Tensor::neg`].
+    pub fn erf(&self) -> Result<Self> {
+        self.unary(UnaryOp::Erf)
+    }
+
+    /// `x / 2 * (1 + erf(x / sqrt(2)))`. Floats. Errors: as [`Tensor::neg`].
+    pub fn gelu(&self) -> Result<Self> {
+        self.unary(UnaryOp::Gelu)
+    }
+
+    /// `x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x^3)))`. Floats. Errors: as [`Tensor::neg`].
+    pub fn gelu_tanh(&self) -> Result<Self> {
+        self.unary(UnaryOp::GeluTanh)
+    }
+
     /// The elements in another type, by the rules at [`DType`]'s module: to nearest, truncated, wrapped. Itself when it has that type. Enqueues; does not wait.
     /// Errors: `OutOfMemory`, and those of the runtime.
     pub fn to_dtype(&self, dtype: DType) -> Result<Self> {

@@ -21,6 +21,8 @@ mod elementwise;
 mod error;
 mod generator;
 mod host;
+mod layers;
+mod mapped;
 mod matmul;
 mod operand;
 mod range;

@@ -15,7 +15,7 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// A fresh tensor of the dense layout `out`, filled by `kernel` from `inputs`, three at most. Takes nothing from the host's heap.
+    /// A fresh tensor of the dense layout `out`, filled by `kernel` from `inputs`, four at most. Takes nothing from the host's heap.
     #[inline]
     pub(crate) fn launch(
         operation: &'static str,

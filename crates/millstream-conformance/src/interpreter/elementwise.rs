@@ -25,24 +25,33 @@ pub(super) fn arange(dtype: DType, elements: usize, start: Scalar, step: Scalar,
 pub(super) fn unary(op: UnaryOp, dtype: DType, a: &Layout, out: &mut [u8], input: &[u8]) {
     for (i, at) in positions(a).enumerate() {
         let value = match read(dtype, input, at) {
-            Number::Float(x) => Number::Float(match op {
-                UnaryOp::Neg => -x,
-                UnaryOp::Abs => x.abs(),
-                UnaryOp::Exp => x.exp(),
-                UnaryOp::Log => x.ln(),
-                UnaryOp::Sqrt => x.sqrt(),
-                UnaryOp::Tanh => x.tanh(),
-                UnaryOp::Relu if x > 0.0 || x.is_nan() => x,
-                UnaryOp::Relu => 0.0,
-            }),
+            Number::Float(x) => Number::Float(unary_of_float(op, x)),
             other => Number::Int(match op {
                 UnaryOp::Neg => other.int().wrapping_neg(),
                 UnaryOp::Abs => other.int().wrapping_abs(),
                 UnaryOp::Relu => other.int().max(0),
-                UnaryOp::Exp | UnaryOp::Log | UnaryOp::Sqrt | UnaryOp::Tanh => unreachable!("of floats alone"),
+                _ => unreachable!("of floats alone"),
             }),
         };
         write(dtype, out, i, value);
+    }
+}
+
+pub(super) fn unary_of_float(op: UnaryOp, x: f64) -> f64 {
+    use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+    match op {
+        UnaryOp::Neg => -x,
+        UnaryOp::Abs => x.abs(),
+        UnaryOp::Exp => x.exp(),
+        UnaryOp::Log => x.ln(),
+        UnaryOp::Sqrt => x.sqrt(),
+        UnaryOp::Tanh => x.tanh(),
+        UnaryOp::Relu if x > 0.0 || x.is_nan() => x,
+        UnaryOp::Relu => 0.0,
+        UnaryOp::Erf => libm::erf(x),
+        UnaryOp::Gelu => 0.5 * x * (1.0 + libm::erf(x * FRAC_1_SQRT_2)),
+        // sqrt(2 / pi) is 2 / sqrt(pi) over sqrt(2).
+        UnaryOp::GeluTanh => 0.5 * x * (1.0 + (FRAC_2_SQRT_PI * FRAC_1_SQRT_2 * (x + 0.044_715 * x * x * x)).tanh()),
     }
 }
 

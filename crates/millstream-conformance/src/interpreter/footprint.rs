@@ -54,10 +54,33 @@ pub fn footprint(kernel: &Kernel) -> Footprint {
             Footprint::of([out, hull(DType::Bool, &cond), hull(*dtype, &a), hull(*dtype, &b)])
         }
         Kernel::Matmul { dtype, a, b } => Footprint::of([out, hull(*dtype, a), hull(*dtype, b)]),
+        Kernel::IndexSelect { dtype, rows, width, count } => {
+            Footprint::of([out, of(*dtype, rows.saturating_mul(*width)), of(DType::I64, *count)])
+        }
+        Kernel::AddBias { dtype, a, width, .. } => Footprint::of([out, hull(*dtype, a), of(*dtype, *width)]),
+        Kernel::LayerNorm { dtype, rows, width, residual, .. } => {
+            let (a, each) = (of(*dtype, rows.saturating_mul(*width)), of(*dtype, *width));
+            match residual {
+                true => Footprint::of([out, a.clone(), a, each.clone(), each]),
+                false => Footprint::of([out, a, each.clone(), each]),
+            }
+        }
+        Kernel::Attention { dtype, views, masked, .. } => {
+            let [q, k, v] = views.all().map(|view| hull(*dtype, &view));
+            let keys = if views.elements() == 0 { 0 } else { views.view(0).size(0) * views.view(0).size(1) };
+            match masked {
+                true => Footprint::of([out, q, k, v, of(DType::Bool, keys)]),
+                false => Footprint::of([out, q, k, v]),
+            }
+        }
         Kernel::Upload { bytes } => Footprint::of([0..*bytes, 0..*bytes]),
         Kernel::Download { bytes, from, to } => Footprint::of([*to..to + bytes, *from..from + bytes]),
         Kernel::Fingerprint { bytes } => Footprint::of([0..8, 0..*bytes]),
     }
+}
+
+fn of(dtype: DType, elements: usize) -> Range<usize> {
+    0..elements.saturating_mul(dtype.bytes())
 }
 
 fn hull(dtype: DType, view: &Layout) -> Range<usize> {

@@ -1,13 +1,13 @@
 //! Fill, ranges, poison, one operand and two, a choice, casts, copies: of every type, however the operands lie.
 //!
-//! All are exact to the bit but exp, log and tanh, which may be four units of the last place away in the type that they are computed in, and are
-//! then rounded once.
+//! All are exact to the bit but exp, log, tanh and erf, which may be four units of the last place away in the type that they are computed in, and gelu, which
+//! may be four units of its operand away; they are then rounded once.
 
 use millstream_hal::{BinaryOp, DType, Kernel, Scalar, UnaryOp, Views};
 
 use super::Make;
 use super::rig::{Lane, Rig, layout};
-use super::typed::{Lie, assert_exact, assert_near, both, computed_epsilon, elements, some_views};
+use super::typed::{Lie, assert_exact, assert_near, both, computed_epsilon, elements, floats, some_views};
 
 /// Sizes around the widths of vectors, unrolled loops and chunks.
 const SIZES: [usize; 14] = [0, 1, 2, 3, 4, 5, 7, 8, 31, 64, 65, 1_000, 4_097, 300_001];
@@ -75,17 +75,35 @@ pub(super) fn one_operand_gives_what_its_operation_says(make: Make<'_>) {
                 for (shape, lie) in some_views(turn, &SHAPES) {
                     let a = lie.view(shape);
                     let kernel = Kernel::Unary { op, dtype, a };
-                    let result = both(rig, lane, &kernel, &[&elements(dtype, 5, a.extent())]);
-                    if matches!(op, UnaryOp::Exp | UnaryOp::Log | UnaryOp::Tanh) {
-                        let epsilon = dtype.epsilon() + 4.0 * computed_epsilon(dtype);
-                        assert_near(dtype, &result, &kernel, |_, y| epsilon * y.abs());
-                    } else {
-                        assert_exact(dtype, &result, &kernel);
-                    }
+                    let x = elements(dtype, 5, a.extent());
+                    let result = both(rig, lane, &kernel, &[&x]);
+                    let x = floats(dtype, &a, &x);
+                    assert_unary(op, dtype, &result, &kernel, |i| x[i]);
                 }
             }
         }
     });
+}
+
+/// Asserts the results of `op` on the numbers that `x` gives.
+#[track_caller]
+pub(super) fn assert_unary(
+    op: UnaryOp,
+    dtype: DType,
+    result: &[Vec<u8>; 2],
+    kernel: &Kernel,
+    x: impl Fn(usize) -> f64,
+) {
+    let computed = 4.0 * computed_epsilon(dtype);
+    match op {
+        UnaryOp::Exp | UnaryOp::Log | UnaryOp::Tanh | UnaryOp::Erf => {
+            assert_near(dtype, result, kernel, |_, y| (dtype.epsilon() + computed) * y.abs());
+        }
+        UnaryOp::Gelu | UnaryOp::GeluTanh => {
+            assert_near(dtype, result, kernel, |i, y| dtype.epsilon() * y.abs() + computed * x(i).abs());
+        }
+        UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Sqrt | UnaryOp::Relu => assert_exact(dtype, result, kernel),
+    }
 }
 
 pub(super) fn two_operands_are_exact(make: Make<'_>) {

@@ -147,6 +147,9 @@ fn with_views(kernel: Kernel, change: impl Fn(Layout) -> Layout) -> Kernel {
         Kernel::Unary { op, dtype, a } => Kernel::Unary { op, dtype, a: change(a) },
         Kernel::Cast { from, to, a } => Kernel::Cast { from, to, a: change(a) },
         Kernel::Copy { dtype, a } => Kernel::Copy { dtype, a: change(a) },
+        Kernel::AddBias { dtype, a, width, activation } if change(a).elements().is_multiple_of(width) => {
+            Kernel::AddBias { dtype, a: change(a), width, activation }
+        }
         Kernel::Binary { op, dtype, views } => {
             Kernel::Binary { op, dtype, views: Views::new(views.all().map(change)).unwrap() }
         }
@@ -171,6 +174,19 @@ fn another(kernel: Kernel) -> Kernel {
         }
         Kernel::Fill { elements, dtype, value: Scalar::F64(value) } if value == 300.7 => {
             Kernel::Fill { elements, dtype, value: Scalar::F64(value.round()) }
+        }
+        Kernel::Unary { op: UnaryOp::Gelu, dtype, a } => Kernel::Unary { op: UnaryOp::GeluTanh, dtype, a },
+        Kernel::IndexSelect { dtype, rows, width, count } if rows > 0 => {
+            Kernel::IndexSelect { dtype, rows: rows - 1, width, count }
+        }
+        Kernel::AddBias { dtype, a, width, activation: Some(UnaryOp::Relu) } => {
+            Kernel::AddBias { dtype, a, width, activation: None }
+        }
+        Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
+            Kernel::LayerNorm { dtype, rows, width, epsilon: epsilon * 1.01, residual }
+        }
+        Kernel::Attention { dtype, views, scale, masked } => {
+            Kernel::Attention { dtype, views, scale: scale * 1.000_1, masked }
         }
         Kernel::Cast { from: DType::F64, to, a } if to != DType::F64 => Kernel::Cast { from: DType::I64, to, a },
         other => other,

@@ -100,6 +100,10 @@ fn value_cases_find_one_operation_for_another() {
         "two_operands_are_exact",
         "casts_follow_their_rules",
         "the_greatest_and_its_place_are_exact",
+        "rows_are_chosen_by_number",
+        "a_bias_is_added_and_what_follows_it_follows",
+        "rows_are_normalised_within_their_bound",
+        "attention_is_within_its_bound",
     ] {
         refuses(name, How::TakesOneOperationForAnother);
     }
@@ -113,6 +117,7 @@ fn value_cases_find_views_that_are_read_wrong() {
             "two_operands_are_exact",
             "casts_follow_their_rules",
             "copy_makes_views_contiguous",
+            "a_bias_is_added_and_what_follows_it_follows",
             "sums_and_means_are_within_their_bound",
             "the_greatest_and_its_place_are_exact",
         ] {

@@ -15,7 +15,7 @@ use crate::Level;
 use crate::simd::Work;
 
 /// A function of one number.
-trait Map<A> {
+pub(super) trait Map<A> {
     type Out;
     fn apply(a: A) -> Self::Out;
 }
@@ -28,7 +28,7 @@ trait Pair<A> {
 
 macro_rules! maps {
     ($bound:ident: $($name:ident $function:ident),*) => {$(
-        struct $name;
+        pub(super) struct $name;
         impl<A: $bound> Map<A> for $name {
             type Out = A;
             #[inline(always)]
@@ -40,7 +40,7 @@ macro_rules! maps {
 }
 
 maps!(Number: Neg neg, Abs abs, Relu relu);
-maps!(Real: Exp exp, Log ln, Sqrt sqrt, Tanh tanh);
+maps!(Real: Exp exp, Log ln, Sqrt sqrt, Tanh tanh, Erf erf, Gelu gelu, GeluTanh gelu_tanh);
 
 macro_rules! pairs {
     ($($name:ident $function:ident),*) => {$(
@@ -77,7 +77,7 @@ pub fn unary<S: Stored>(level: Level, op: UnaryOp, out: &mut [S], first: usize, 
         UnaryOp::Neg => map::<Neg, S, S>(level, out, first, a),
         UnaryOp::Abs => map::<Abs, S, S>(level, out, first, a),
         UnaryOp::Relu => map::<Relu, S, S>(level, out, first, a),
-        UnaryOp::Exp | UnaryOp::Log | UnaryOp::Sqrt | UnaryOp::Tanh => panic!("{} of what is no float", op.name()),
+        _ => panic!("{} of what is no float", op.name()),
     }
 }
 
@@ -94,6 +94,9 @@ pub fn unary_of_floats<S: Stored<Compute: Real>>(
         UnaryOp::Log => map::<Log, S, S>(level, out, first, a),
         UnaryOp::Sqrt => map::<Sqrt, S, S>(level, out, first, a),
         UnaryOp::Tanh => map::<Tanh, S, S>(level, out, first, a),
+        UnaryOp::Erf => map::<Erf, S, S>(level, out, first, a),
+        UnaryOp::Gelu => map::<Gelu, S, S>(level, out, first, a),
+        UnaryOp::GeluTanh => map::<GeluTanh, S, S>(level, out, first, a),
         UnaryOp::Neg | UnaryOp::Abs | UnaryOp::Relu => unary(level, op, out, first, a),
     }
 }

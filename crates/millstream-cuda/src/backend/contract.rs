@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use millstream_hal::{
-    Backend, DeviceInfo, DevicePtr, DriverCalls, Error, EventStatus, Fault, Kernel, Launch, Layout, Mark, RawEvent,
-    RawGraph, RawSegment, RawStaging, RawStream, Result,
+    Backend, DType, DeviceInfo, DevicePtr, DriverCalls, Error, EventStatus, Fault, Kernel, Launch, Layout, Mark,
+    RawEvent, RawGraph, RawSegment, RawStaging, RawStream, Result,
 };
 
 use super::CudaBackend;
@@ -278,6 +278,24 @@ fn check(launch: &Launch) {
         Kernel::Matmul { dtype, a, b } => {
             view(1, a, dtype.bytes());
             view(2, b, dtype.bytes());
+        }
+        Kernel::IndexSelect { dtype, rows, width, count } => {
+            fits(1, rows.saturating_mul(*width).saturating_mul(dtype.bytes()));
+            fits(2, count.saturating_mul(DType::I64.bytes()));
+        }
+        Kernel::AddBias { dtype, a, width, .. } => {
+            view(1, a, dtype.bytes());
+            fits(2, width.saturating_mul(dtype.bytes()));
+        }
+        Kernel::LayerNorm { dtype, rows, width, residual, .. } => {
+            let whole = 1 + usize::from(*residual);
+            (1..=whole).for_each(|n| fits(n, rows.saturating_mul(*width).saturating_mul(dtype.bytes())));
+            (whole + 1..=whole + 2).for_each(|n| fits(n, width.saturating_mul(dtype.bytes())));
+        }
+        Kernel::Attention { dtype, views, masked, .. } => {
+            (0..3).for_each(|n| view(n + 1, &views.view(n), dtype.bytes()));
+            let a = views.view(0);
+            fits(4, if *masked && a.elements() > 0 { a.size(0) * a.size(1) } else { 0 });
         }
         Kernel::Upload { bytes } => (0..2).for_each(|n| fits(n, *bytes)),
         Kernel::Download { bytes, from, to } => {

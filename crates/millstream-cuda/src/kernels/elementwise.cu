@@ -13,39 +13,6 @@ static_assert(sizeof(Elementwise<1>) == 104, "as on the host");
 static_assert(sizeof(Elementwise<2>) == 144, "as on the host");
 static_assert(sizeof(Elementwise<3>) == 184, "as on the host");
 
-// In the order of hal's UnaryOp.
-enum Unary : u32 { NEG, ABS, EXP, LOG, SQRT, TANH, RELU };
-
-DEVICE float unary_of(u32 op, float x) {
-    switch (op) {
-        case NEG: return -x;
-        case ABS: return fabsf(x);
-        case EXP: return expf(x);
-        case LOG: return logf(x);
-        case SQRT: return __fsqrt_rn(x);
-        case TANH: return tanhf(x);
-        default: return x > 0.0f || x != x ? x : 0.0f;
-    }
-}
-DEVICE double unary_of(u32 op, double x) {
-    switch (op) {
-        case NEG: return -x;
-        case ABS: return fabs(x);
-        case EXP: return exp(x);
-        case LOG: return log(x);
-        case SQRT: return __dsqrt_rn(x);
-        case TANH: return tanh(x);
-        default: return x > 0.0 || x != x ? x : 0.0;
-    }
-}
-DEVICE i64 unary_of(u32 op, i64 x) {
-    switch (op) {
-        case NEG: return (i64)(0 - (u64)x);
-        case ABS: return x < 0 ? (i64)(0 - (u64)x) : x;
-        default: return x > 0 ? x : 0;
-    }
-}
-
 #define UNARY(name, T)                                                                                      \
     extern "C" __global__ void __launch_bounds__(256) unary_##name(const __grid_constant__ Elementwise<1> x) { \
         EACH(i, x.walk.elements) {                                                                          \

@@ -142,6 +142,61 @@ pub(super) struct Matmul {
     pub(super) b_batch: [u32; BATCH_DIMS],
 }
 
+/// `IndexSelect` of layers.cu.
+#[repr(C)]
+pub(super) struct IndexSelect {
+    pub(super) out: u64,
+    pub(super) table: u64,
+    pub(super) indices: u64,
+    pub(super) rows: u64,
+    pub(super) width: u64,
+    pub(super) elements: u64,
+}
+
+/// `AddBias` of layers.cu.
+#[repr(C)]
+pub(super) struct AddBias {
+    pub(super) out: u64,
+    pub(super) a: u64,
+    pub(super) bias: u64,
+    pub(super) width: u64,
+    pub(super) op: u32,
+    pub(super) unused: u32,
+    pub(super) walk: Walk<1>,
+}
+
+/// `LayerNorm` of layers.cu.
+#[repr(C)]
+pub(super) struct LayerNorm {
+    pub(super) out: u64,
+    pub(super) a: u64,
+    /// 0 for none.
+    pub(super) residual: u64,
+    pub(super) weight: u64,
+    pub(super) bias: u64,
+    pub(super) rows: u64,
+    pub(super) width: u64,
+    pub(super) epsilon: f32,
+    pub(super) unused: u32,
+}
+
+/// `Attention` of layers.cu.
+#[repr(C)]
+pub(super) struct Attention {
+    pub(super) out: u64,
+    pub(super) inputs: [u64; 3],
+    /// 0 for none.
+    pub(super) mask: u64,
+    pub(super) batch: u64,
+    pub(super) tokens: u32,
+    pub(super) heads: u32,
+    pub(super) width: u32,
+    pub(super) scale: f32,
+    /// Of sequences, tokens and heads.
+    pub(super) strides: [[u32; 3]; 3],
+    pub(super) unused: u32,
+}
+
 /// `Aid` of aids.cu.
 #[repr(C)]
 pub(super) struct Aid {
@@ -196,6 +251,10 @@ mod tests {
             ("Reduce", size_of::<Reduce>()),
             ("Fingerprint", size_of::<Fingerprint>()),
             ("Matmul", size_of::<Matmul>()),
+            ("IndexSelect", size_of::<IndexSelect>()),
+            ("AddBias", size_of::<AddBias>()),
+            ("LayerNorm", size_of::<LayerNorm>()),
+            ("Attention", size_of::<Attention>()),
             ("Aid", size_of::<Aid>()),
             ("Carry", size_of::<Carry>()),
             ("CarryAll", size_of::<CarryAll>()),

@@ -7,6 +7,10 @@ fn layout(shape: &[usize]) -> Layout {
     Layout::contiguous(shape).unwrap()
 }
 
+fn attention(dtype: DType, view: Layout) -> Kernel {
+    Kernel::Attention { dtype, views: Views::new([view; 3]).unwrap(), scale: 1.0, masked: false }
+}
+
 #[test]
 fn a_kernel_stays_small_enough_to_be_copied_with_every_launch() {
     assert!(size_of::<Layout>() <= 80, "layout: {} bytes", size_of::<Layout>());
@@ -50,6 +54,14 @@ fn what_is_not_defined_has_a_reason() {
         Kernel::Uniform { elements: 1, low: 1.0, high: 1.0, key },
         Kernel::Uniform { elements: 1, low: f32::MIN, high: f32::MAX, key },
         Kernel::Poison { bytes: 6 },
+        Kernel::Unary { op: UnaryOp::Gelu, dtype: DType::I64, a },
+        Kernel::AddBias { dtype: DType::I64, a, width: 3, activation: None },
+        Kernel::AddBias { dtype, a, width: 4, activation: None },
+        Kernel::LayerNorm { dtype: DType::U8, rows: 1, width: 1, epsilon: 0.0, residual: false },
+        attention(DType::I64, layout(&[1, 2, 3, 4])),
+        attention(dtype, layout(&[2, 3, 4])),
+        attention(dtype, layout(&[1, 1, 1, Kernel::HEAD_MAX + 1])),
+        attention(dtype, layout(&[1, 2, 3, 4]).transposed(2, 3)),
     ];
     for kernel in wrong {
         assert!(kernel.defect().is_some(), "{kernel:?}");
@@ -59,6 +71,8 @@ fn what_is_not_defined_has_a_reason() {
         Kernel::Matmul { dtype: DType::I64, a, b },
         Kernel::Reduce { op: ReduceOp::Max, dtype, a: layout(&[0, 0]), kept: 1 },
         Kernel::Reduce { op: ReduceOp::Sum, dtype, a: layout(&[2, 0]), kept: 1 },
+        attention(dtype, layout(&[1, 3, 2, 4]).transposed(1, 2)),
+        Kernel::AddBias { dtype: DType::BF16, a, width: 3, activation: Some(UnaryOp::Neg) },
     ];
     for kernel in right {
         assert_eq!(kernel.defect(), None, "{kernel:?}");

@@ -105,6 +105,13 @@ impl Device {
         self.shared().map_file(path.as_ref(), offset, bytes)
     }
 
+    /// A buffer with `bytes` bytes of a file from byte `offset` on, read and copied to the device: for devices that cannot map it. Blocks on the file system.
+    /// Errors: `File`, `FileTooShort`, and those of [`Device::upload`].
+    #[track_caller]
+    pub fn read_file(&self, path: impl AsRef<Path>, offset: u64, bytes: usize) -> Result<Buffer> {
+        self.upload(&crate::memory::read_file(path.as_ref(), offset, bytes)?)
+    }
+
     /// Copies the bytes of `buffer` from byte `from` on into `to` where the host can address device memory: without a copy on a stream, staging memory or the host's heap. Blocks the
     /// host until the value is there; on a device that has failed, a value that the failure did not reach is read all the same.
     /// Errors: `BeyondEnd`, `Unsupported` (see [`Device::info`], `host_addressable`), `MixedDevices`, `Fault` when the value is lost, `Closed`, `ForkedChild`.

@@ -11,7 +11,7 @@ use crate::stamp::Stamp;
 use crate::thread_state::{self, Here};
 
 const TOO_MANY: millstream_hal::Error =
-    millstream_hal::Error::Exhausted { what: "operands of a kernel", limit: MAX_OPERANDS - 1 };
+    millstream_hal::Error::Exhausted { what: "operands of a kernel", limit: MAX_OPERANDS };
 
 /// What is left of a buffer to download.
 struct Part<'a> {
@@ -32,8 +32,7 @@ impl Device {
 
     /// Gives `launch` its operands, the output first, and enqueues it.
     fn launch_with_output(&self, launch: &mut Launch, bytes: usize, inputs: &[&Buffer]) -> Result<Buffer> {
-        // Beside the output there may be a workspace.
-        if inputs.len() + 2 > MAX_OPERANDS {
+        if inputs.len() + 1 > MAX_OPERANDS {
             return Err(Error::backend("launching a kernel")(TOO_MANY));
         }
         let here = thread_state::begin(self.shared())?;
@@ -42,6 +41,9 @@ impl Device {
         inputs.iter().for_each(|input| launch.push(input.operand(Access::Read)));
         let workspace = self.workspace(&here, &launch.kernel)?;
         if let Some(workspace) = &workspace {
+            if launch.operands().len() == MAX_OPERANDS {
+                return Err(Error::backend("launching a kernel")(TOO_MANY));
+            }
             launch.push(workspace.operand(Access::Write));
         }
         let stamp = self.shared().submit_one(&here, launch, inputs, &[])?;

@@ -15,6 +15,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
@@ -99,6 +100,32 @@ impl Imports {
     }
 }
 
+/// What the system said about a file.
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> Error {
+    |source| Error::File { path: path.to_owned(), source: Arc::new(source) }
+}
+
+/// A file that has `bytes` bytes from `offset` on. Errors: `File`, `FileTooShort`.
+fn opened(path: &Path, offset: u64, bytes: usize) -> Result<File> {
+    let file = File::open(path).map_err(failed(path))?;
+    let found = file.metadata().map_err(failed(path))?.len();
+    let needed = offset.checked_add(bytes as u64);
+    if needed.is_none_or(|needed| needed > found) {
+        let needed = needed.unwrap_or(u64::MAX);
+        return Err(Error::FileTooShort { path: path.to_owned(), needed, found });
+    }
+    Ok(file)
+}
+
+/// `bytes` bytes of a file from `offset` on. Errors: `File`, `FileTooShort`.
+pub(crate) fn read_file(path: &Path, offset: u64, bytes: usize) -> Result<Vec<u8>> {
+    let mut file = opened(path, offset, bytes)?;
+    let mut all = vec![0; bytes];
+    file.seek(SeekFrom::Start(offset)).map_err(failed(path))?;
+    file.read_exact(&mut all).map_err(failed(path))?;
+    Ok(all)
+}
+
 impl Shared {
     /// Errors: `Unsupported` where the host's addresses mean nothing to the device.
     pub(crate) fn check_host_addressable(&self, what: &'static str) -> Result<()> {
@@ -150,14 +177,7 @@ impl Shared {
     /// Maps `bytes` bytes of a file from `offset` on. Errors: `File`, `FileTooShort`, and those of [`Shared::import`].
     pub(crate) fn map_file(self: &Arc<Self>, path: &Path, offset: u64, bytes: usize) -> Result<Buffer> {
         self.check_host_addressable("mapping a file")?;
-        let failed = |source| Error::File { path: path.to_owned(), source: Arc::new(source) };
-        let file = File::open(path).map_err(failed)?;
-        let found = file.metadata().map_err(failed)?.len();
-        let needed = offset.checked_add(bytes as u64);
-        if needed.is_none_or(|needed| needed > found) {
-            let needed = needed.unwrap_or(u64::MAX);
-            return Err(Error::FileTooShort { path: path.to_owned(), needed, found });
-        }
+        let (file, failed) = (opened(path, offset, bytes)?, failed(path));
         if bytes == 0 {
             return self.import(NonNull::without_provenance(NOTHING_AT), 0, Box::new(|| {}));
         }

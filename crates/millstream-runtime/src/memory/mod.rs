@@ -42,7 +42,7 @@ use stats::Peaks;
 
 pub(crate) use block_pool::Pool;
 use history::History;
-pub(crate) use import::Imports;
+pub(crate) use import::{Imports, read_file};
 use ladder::Served;
 pub(crate) use limbo::Limbo;
 use reclaim::Reclaimers;

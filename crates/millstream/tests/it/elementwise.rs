@@ -73,6 +73,9 @@ fn functions_of_one_operand() {
     same(floats(&a.sqrt()), map(f32::sqrt));
     same(floats(&a.tanh()), map(f32::tanh));
     same(floats(&a.relu()), map(|x| if x > 0.0 || x.is_nan() { x } else { 0.0 }));
+    same(floats(&a.erf()), [-1.0, 0.0, 0.998_537_3, f32::NAN]);
+    same(floats(&a.gelu()), [-1.266_849_6e-4, 0.0, 2.222_495, f32::NAN]);
+    same(floats(&a.gelu_tanh()), [-7.021_903e-5, 0.0, 2.221_956, f32::NAN]);
     let whole = Tensor::from_slice(&device, &[i64::MIN, -3, 3], &[3]).unwrap();
     assert_eq!(whole.abs().unwrap().to_vec::<i64>().unwrap(), [i64::MIN, 3, 3]);
     assert_eq!(whole.neg().unwrap().relu().unwrap().to_vec::<i64>().unwrap(), [0, 3, 0]);

@@ -15,6 +15,7 @@ mod imports;
 mod kernels;
 mod known;
 mod ladder;
+mod layers;
 mod leaks;
 mod leases;
 mod limbo;

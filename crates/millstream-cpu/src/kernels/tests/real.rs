@@ -45,6 +45,7 @@ fn single_precision_is_within_its_units_of_the_last_place() {
     worst_of("ln", 2.0, Real::ln, f64::ln);
     worst_of("tanh", 2.5, Real::tanh, f64::tanh);
     worst_of("sqrt", 0.5, Real::sqrt, f64::sqrt);
+    worst_of("erf", 1.5, Real::erf, libm::erf);
 }
 
 #[track_caller]
@@ -92,4 +93,17 @@ fn what_is_no_number_or_out_of_range_gives_what_ieee_says() {
     assert_eq!((Real::exp(-744.4f64), Real::exp(-746.5f64)), (f64::from_bits(1), 0.0));
     assert_eq!(Real::ln(f64::from_bits(1)), f64::from_bits(1).ln());
     assert!(Real::ln(-1.0f64).is_nan());
+    assert_eq!((Real::erf(f32::INFINITY), Real::erf(f32::NEG_INFINITY)), (1.0, -1.0));
+    assert!(Real::erf(f32::NAN).is_nan() && Real::gelu(f32::NAN).is_nan() && Real::gelu_tanh(f32::NAN).is_nan());
+    assert_eq!((Real::gelu(f32::INFINITY), Real::gelu_tanh(f32::MAX)), (f32::INFINITY, f32::MAX));
+}
+
+#[test]
+fn the_error_function_has_the_values_of_the_tables() {
+    // Abramowitz, Stegun, table 7.1.
+    for (x, y) in [(0.1, 0.112_462_916_0), (0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0)] {
+        assert!((Real::erf(x) - y).abs() < 1e-10, "erf({x})");
+        assert!((f64::from(Real::erf(x as f32)) - y).abs() < 1e-7, "erf({x}) of single precision");
+        assert_eq!(Real::erf(-x), -Real::erf(x));
+    }
 }
