@@ -20,7 +20,7 @@ const ALLOWED: &[(&str, &[&str], &[&str], bool)] = &[
     ("millstream-cuda-mock", &["sync"], &[], false),
     ("millstream-runtime", &["hal", "sync"], &["sim", "cpu", "conformance"], false),
     ("millstream-tensor", &["runtime", "hal"], &["sim", "cpu", "conformance"], true),
-    ("millstream-models", &["tensor"], &["cpu", "conformance", "millstream"], true),
+    ("millstream-models", &["tensor", "runtime", "hal", "sync"], &["cpu"], true),
     ("millstream", &["tensor", "runtime", "hal", "sync", "cpu", "cuda", "models"], &["sim", "conformance"], true),
     ("millstream-verify", &["millstream", "sim", "hal", "sync", "runtime"], &["cpu", "conformance", "tensor"], true),
     ("millstream-sanitize", &["millstream", "sync"], &[], true),

@@ -38,6 +38,9 @@ pub enum Command {
     /// Run the stress workload shortly and write a trace of it for a viewer
     #[command(after_help = AFTER)]
     Trace(Trace),
+    /// Turn texts into vectors with a model, from many threads that share its weights
+    #[command(after_help = AFTER)]
+    Embed(Embed),
     /// Read the ledger of rounds
     Ledger(Ledger),
     /// Show what this machine and this build have
@@ -166,6 +169,35 @@ pub struct Trace {
     /// One JSON object on standard output, everything else on standard error
     #[arg(long)]
     pub json: bool,
+}
+
+/// `millstream embed`.
+#[derive(Args, Debug)]
+pub struct Embed {
+    /// Folder of the model: config.json, model.safetensors, tokenizer.json
+    #[arg(long, value_name = "DIR")]
+    pub model: PathBuf,
+    /// Device: cpu, cpu:queued, sim, cuda or cuda:I
+    #[arg(long, value_name = "D", default_value = "cpu", value_parser = parse::device)]
+    pub device: DeviceName,
+    /// Worker threads, 1..=1024
+    #[arg(long, value_name = "T", default_value = "20", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub threads: usize,
+    /// Texts that a thread computes together, 1..=1024; shorter ones are filled up
+    #[arg(long, value_name = "N", default_value = "1", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1024))]
+    pub batch: usize,
+    /// Lines are objects such as {"text": ".."}, not texts
+    #[arg(long)]
+    pub jsonl: bool,
+    /// Cut longer texts; without it they are an error
+    #[arg(long)]
+    pub truncate: bool,
+    /// Most tokens of a text; the default is the folder's
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<usize>,
+    /// How states become a vector, mean, cls or last; the default is the folder's
+    #[arg(long, value_name = "HOW", value_parser = ["mean", "cls", "last"])]
+    pub pooling: Option<String>,
 }
 
 /// `millstream ledger`.

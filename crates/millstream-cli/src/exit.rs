@@ -12,6 +12,8 @@ use crate::output;
 pub mod code {
     pub const FINDINGS: u8 = 1;
     pub const USAGE: u8 = 64;
+    #[cfg(feature = "models")]
+    pub const DAMAGED: u8 = 65;
     pub const INTERNAL: u8 = 70;
     pub const ABSENT: u8 = 69;
     pub const UNWRITABLE: u8 = 73;

@@ -14,6 +14,7 @@
 
 mod args;
 mod doctor;
+mod embed;
 mod exit;
 mod ledger;
 mod output;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         args::Command::Verify(arguments) => verify::run(&arguments),
         args::Command::Stress(arguments) => stress::run(&arguments),
         args::Command::Trace(arguments) => trace::run(&arguments),
+        args::Command::Embed(arguments) => embed::run(&arguments),
         args::Command::Ledger(arguments) => ledger::run(&arguments),
         args::Command::Doctor(arguments) => doctor::run(&arguments),
         args::Command::Probe(arguments) => probe::run(&arguments),

@@ -34,6 +34,8 @@ pub use millstream_hal::{
     Backend, BinaryOp, DType, DeviceInfo, DriverCalls, Fault, FaultScope, Kernel, Layout, PhiloxKey, ReduceOp, Scalar,
     UnaryOp, Views,
 };
+#[cfg(feature = "models")]
+pub use millstream_models as models;
 pub use millstream_runtime::dlpack;
 pub use millstream_runtime::{
     Arrow, BlockSnapshot, BlockState, Buffer, Device, DeviceOptions, Error as RuntimeError, Event, EventState,
@@ -47,3 +49,7 @@ pub use millstream_tensor::{Element, Error, Generator, Operand, Result, Tensor, 
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/guide/tensors.md")]
 struct GuideToTensors;
+
+#[cfg(all(doctest, feature = "models"))]
+#[doc = include_str!("../../../docs/guide/embedding.md")]
+struct GuideToEmbedding;

@@ -5,6 +5,8 @@
 mod bad_input;
 mod contract;
 mod elsewhere;
+#[cfg(feature = "models")]
+mod embed;
 mod interrupt;
 mod ledger;
 #[path = "../../../millstream-verify/tests/published/mod.rs"]

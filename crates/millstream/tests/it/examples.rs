@@ -16,6 +16,9 @@ mod out_of_memory;
 mod reclaimer;
 #[path = "../../examples/05_reductions.rs"]
 mod reductions;
+#[cfg(feature = "models")]
+#[path = "../../examples/12_sentence_vectors.rs"]
+mod sentence_vectors;
 #[path = "../../examples/03_streams_events_trace.rs"]
 mod streams_events_trace;
 #[path = "../../examples/01_twenty_threads.rs"]
@@ -76,6 +79,12 @@ fn fault_runs() {
 #[test]
 fn reclaimer_runs() {
     reclaimer::main().unwrap();
+}
+
+#[cfg(feature = "models")]
+#[test]
+fn sentence_vectors_runs() {
+    sentence_vectors::run(sentence_vectors::tiny()).unwrap();
 }
 
 /// The lines of the first Rust block in `text`, after `prefix`, without those that the documentation hides.
