@@ -24,7 +24,7 @@ import cuda_page
 from cuda_programs import HERE, OURS, PEERS, TOTAL, Programs
 
 ROOT = HERE.resolve().parents[1]
-THREADS = (1, 4, 20, 64)
+THREADS = (1, 20, 64)
 
 
 def arguments():

@@ -127,6 +127,9 @@ pub struct Verify {
     /// Verify the model in this folder too (not in this build)
     #[arg(long, value_name = "DIR")]
     pub model: Option<PathBuf>,
+    /// End an attempt with its first finding.
+    #[arg(long, hide = true, requires = "attempt")]
+    pub first_finding: bool,
     /// How long to wait for the ledger of another round.
     #[arg(long, hide = true, value_name = "TIME", default_value = "10s", value_parser = parse::duration)]
     pub patience: Duration,

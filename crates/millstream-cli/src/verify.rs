@@ -49,7 +49,7 @@ fn request(arguments: &Verify) -> Result<Request, Stop> {
         _ => Selection::Default,
     };
     Ok(Request {
-        plan: Plan { soak: arguments.soak, ..arguments.workload.plan(0) },
+        plan: Plan { soak: arguments.soak, first_finding: arguments.first_finding, ..arguments.workload.plan(0) },
         seed: arguments.workload.seed,
         selection,
         out: arguments.out.clone(),

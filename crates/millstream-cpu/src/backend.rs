@@ -89,6 +89,7 @@ impl CpuBackend {
             streams: (cores + 1).max(32),
             asynchronous: queued,
             host_addressable: true,
+            release_waits: false,
             opens_after_fork: true,
         };
         let shared = Shared {

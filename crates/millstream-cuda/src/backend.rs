@@ -152,12 +152,16 @@ impl CudaBackend {
 
 impl Drop for CudaBackend {
     fn drop(&mut self) {
-        // Streams were destroyed before, so nothing waits here for work.
+        // Streams that the runtime has left at work stay until the process ends, and scratch with them: giving memory back waits for all work.
+        let slots = || self.slots.iter().filter_map(OnceLock::get);
+        if slots().any(|slot| slot.oldest_unknown().is_some()) {
+            return;
+        }
         let driver = match self.driver() {
             Ok(driver) => driver,
             Err(code) => return unheard::keep(&self.loaded.context.driver, "the context was bound", Err(code)),
         };
-        for slot in self.slots.iter().filter_map(OnceLock::get) {
+        for slot in slots() {
             if let Some(native) = slot.close() {
                 unheard::keep(driver, "a stream was ended", driver.destroy_stream(native));
             }

@@ -3,6 +3,7 @@
 
 mod mock {
     mod calls;
+    mod deadline;
     mod devices;
     mod driver_calls;
     mod faults;

@@ -24,6 +24,8 @@ pub struct DeviceInfo {
     pub asynchronous: bool,
     /// Whether an address of device memory is an address of the host too, so that kernels can read host memory and the host device memory.
     pub host_addressable: bool,
+    /// Whether giving memory back waits for all work of the device, also for work that does not use it.
+    pub release_waits: bool,
     /// Whether a process that was forked from one that has used the device can open one of its own.
     pub opens_after_fork: bool,
 }

@@ -151,9 +151,12 @@ impl Shared {
                 self.dissolve(held, slot);
             }
         }
-        report.released_bytes = self.release_empty(held);
         self.events.release(held, &*self.backend, &self.evidence);
-        self.release_staging(usize::MAX);
+        // Under work that the deadline did not wait for, a device whose give-backs wait keeps its memory until the record's end.
+        if report.streams_left == 0 || !self.backend.info().release_waits {
+            report.released_bytes = self.release_empty(held);
+            self.release_staging(usize::MAX);
+        }
         report.leases_left = self.leases();
         // A thread that was refused may have a block in its hands just now, between two places: a block that is stranded is so at every look.
         for _ in 0..LOOKS_MAX {

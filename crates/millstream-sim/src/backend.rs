@@ -59,6 +59,7 @@ impl SimBackend {
             streams: options.streams,
             asynchronous: true,
             host_addressable: false,
+            release_waits: false,
             opens_after_fork: true,
         };
         let enqueuing = (0..SimOptions::STREAMS_MAX).map(|_| AtomicBool::new(false)).collect();

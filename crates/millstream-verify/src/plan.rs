@@ -80,6 +80,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether every value is compared with the sequential run.
     pub compare: bool,
+    /// Whether an attempt ends with its first finding, its later probes not run: enough to see that a seeded bug is caught.
+    pub first_finding: bool,
 }
 
 impl Plan {
@@ -97,6 +99,7 @@ impl Plan {
             warm_up: 0,
             seed,
             compare: true,
+            first_finding: false,
         }
     }
 }

@@ -73,6 +73,7 @@ impl CudaBackend {
                 streams: STREAMS,
                 asynchronous: true,
                 host_addressable: false,
+                release_waits: true,
                 // The vendor's word: a forked child cannot use a driver that its parent has started.
                 opens_after_fork: false,
             },

@@ -94,6 +94,7 @@ fn plan_of(old: &Round) -> Result<Plan> {
         warm_up: 0,
         seed: old.seed,
         compare: true,
+        first_finding: false,
     })
 }
 

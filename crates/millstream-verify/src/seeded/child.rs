@@ -58,7 +58,9 @@ pub(super) fn run(request: &Request, bug: Option<Bug>, trial: &Trial, progress: 
     if let Some(bug) = bug {
         command.args(["--plant", bug.id()]);
     }
-    command.args(["verify", "--json", "--attempt", trial.attempt, "--device", &trial.device]).args(SETTINGS);
+    command
+        .args(["verify", "--json", "--first-finding", "--attempt", trial.attempt, "--device", &trial.device])
+        .args(SETTINGS);
     command.arg("--seed").arg(request.seed.to_string()).arg("--out").arg(&folder);
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let begun = Instant::now();

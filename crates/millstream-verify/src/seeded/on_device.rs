@@ -1,22 +1,17 @@
-//! The seeded bugs on one device: each meets the attempt that drives what it breaks, several children at once.
+//! The seeded bugs on one device: each meets the attempt that drives what it breaks.
 //!
 //! Every attempt that is used runs without a bug before all of them and after all of them; one that is not clean both times has caught nothing.
 //!
 //! **Invariants**
 //! * `sound-around`: as in the folder's head, once for all bugs of an attempt.
 
-use millstream_sync::atomic::{AtomicUsize, Ordering};
 use millstream_sync::seeded::Bug;
-use millstream_sync::{OnceLock, thread};
 
 use super::child::{self, End, Ran};
 use super::order::{self, Trial};
 use super::{Judged, NOBODY, Outcome, Request, caught};
 use crate::Result;
 use crate::plan::{DeviceName, Progress};
-
-/// Most children at once: each has tens of threads, and they share the device.
-const AT_ONCE_MAX: usize = 4;
 
 type Job = (Option<Bug>, Trial);
 
@@ -35,7 +30,7 @@ pub(super) fn run(request: &Request, device: &DeviceName, progress: &dyn Progres
     let mut ran = Vec::new();
     for (jobs, what) in [(&bare, "without a bug"), (&bugs, "with the bugs"), (&bare, "without a bug again")] {
         progress.stage(&format!("seeded bugs on {device}: {what}"));
-        ran.push(side_by_side(request, jobs, progress)?);
+        ran.push(run_all(request, jobs, progress)?);
     }
     outcome.interrupted = ran.iter().flatten().any(|ran| ran.end == End::Stopped);
     for ((_, trial), ends) in bare.iter().zip(ran[0].iter().zip(&ran[2])) {
@@ -77,22 +72,11 @@ fn judge(request: &Request, bug: Option<Bug>, trial: &Trial, ran: &Ran, usable: 
     }
 }
 
-/// Runs all of `jobs`, a few at once; the results stand in their order. Errors: the first.
-fn side_by_side(request: &Request, jobs: &[Job], progress: &dyn Progress) -> Result<Vec<Ran>> {
-    let (next, done) = (AtomicUsize::new(0), AtomicUsize::new(0));
-    let results: Vec<OnceLock<Result<Ran>>> = jobs.iter().map(|_| OnceLock::new()).collect();
-    let at_once = thread::available_parallelism().map_or(1, |n| n.get() / 4).clamp(1, AT_ONCE_MAX);
-    thread::scope(|scope| {
-        for _ in 0..at_once {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some((bug, trial)) = jobs.get(at) else { break };
-                    let _ = results[at].set(child::run(request, *bug, trial, progress));
-                    progress.advance(done.fetch_add(1, Ordering::Relaxed) as u64 + 1, jobs.len() as u64);
-                }
-            });
-        }
-    });
-    results.into_iter().filter_map(OnceLock::into_inner).collect()
+/// Runs all of `jobs`, one after another: they share the device. Errors: the first.
+fn run_all(request: &Request, jobs: &[Job], progress: &dyn Progress) -> Result<Vec<Ran>> {
+    let one = |(at, (bug, trial)): (usize, &Job)| {
+        progress.advance(at as u64, jobs.len() as u64);
+        child::run(request, *bug, trial, progress)
+    };
+    jobs.iter().enumerate().map(one).collect()
 }

@@ -172,7 +172,7 @@ pub const THREAD_LOCAL: [Driven; 19] = [
 impl Driven {
     /// Runs it as often as it says, or until the user stops it.
     #[must_use]
-    pub fn run(&self, plan: &Plan, child: &Child, interrupted: &(dyn Fn() -> bool + Sync)) -> Probe {
+    pub fn run(&self, plan: &Plan, child: &Child, interrupted: &dyn Fn() -> bool) -> Probe {
         let begun = Instant::now();
         let one: Box<dyn Fn(u64) -> Result<String, String>> = match self.what {
             What::Child(name) | What::Series(name) | What::Elsewhere(name) => {
@@ -232,7 +232,8 @@ pub(super) fn drive(context: &Context<'_>, id: &str, list: &[Driven], place: imp
             continue;
         }
         let probe = driven.run(context.plan, context.child, &|| context.progress.interrupted());
-        if probe.status == ProbeStatus::Failed {
+        let failed = probe.status == ProbeStatus::Failed;
+        if failed {
             driving.findings.push(Finding {
                 attempt: id.to_owned(),
                 text: format!("{}: {}", driven.name, probe.detail),
@@ -241,6 +242,9 @@ pub(super) fn drive(context: &Context<'_>, id: &str, list: &[Driven], place: imp
             });
         }
         driving.probes.push((driven.pattern, probe));
+        if failed && context.plan.first_finding {
+            break;
+        }
     }
     driving.interrupted = context.progress.interrupted();
     driving
