@@ -38,6 +38,7 @@ impl Spread {
     /// What the report says beside the number of runs.
     fn words(&self) -> String {
         match self.runs.div_ceil(self.each) {
+            1 if self.runs > 1 => "in one process".to_owned(),
             processes if processes < self.runs => format!("in {processes} processes"),
             _ if self.runs < self.wanted => {
                 format!("in place of {}: each is a process that opens the device", self.wanted)
@@ -111,7 +112,9 @@ mod tests {
         assert!(ending.words().starts_with("in place of 100"), "{}", ending.words());
         let series = spread(100, What::Series("x"), cuda());
         assert_eq!((series.runs, series.words().as_str()), (100, "in 4 processes"));
+        assert_eq!(spread(5, What::Series("x"), cuda()).words(), "in one process");
         assert_eq!(spread(5, What::Child("x"), cuda()).words(), "");
+        assert_eq!(spread(1, What::Series("x"), cuda()).words(), "");
         let cheap = Spread { wanted: 100, runs: 100, each: 1 };
         assert_eq!(spread(100, What::Series("x"), DeviceName::Cpu), cheap);
         assert_eq!(spread(100, What::Elsewhere("x"), cuda()), cheap);
