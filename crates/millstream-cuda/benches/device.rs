@@ -118,7 +118,7 @@ fn processor_time(rounds: u32, call: impl Fn()) -> f64 {
 fn on_threads(threads: usize, one: impl Fn() -> f64 + Sync) -> f64 {
     let one = &one;
     std::thread::scope(|scope| {
-        let all: Vec<_> = (0..threads).map(|_| scope.spawn(move || one())).collect();
+        let all: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
         all.into_iter().map(|thread| thread.join().unwrap()).sum::<f64>() / threads as f64
     })
 }

@@ -109,11 +109,9 @@ impl Driver {
 
     pub(crate) fn device_name(&self, device: i32) -> Answer<String> {
         let mut name = [0u8; 256];
+        let (room, bytes) = (name.as_mut_ptr().cast(), name.len() as i32 - 1);
         // SAFETY: asks for room for so many bytes; the array has it.
-        self.called(
-            unsafe { (self.symbols.device_name)(name.as_mut_ptr().cast(), name.len() as i32 - 1, device) },
-            (),
-        )?;
+        self.called(unsafe { (self.symbols.device_name)(room, bytes, device) }, ())?;
         Ok(CStr::from_bytes_until_nul(&name).map(|n| n.to_string_lossy().into_owned()).unwrap_or_default())
     }
 
