@@ -1,7 +1,10 @@
 //! Pages that are broken on purpose, one way each: a check that does not see its own is no check.
 
 /// The check that must speak, and the way the page is broken.
-pub const BREAKS: [(&str, fn(&str) -> String); 20] = [
+pub type Break = (&'static str, fn(&str) -> String);
+
+/// For a reader at a desk, in the light.
+pub const BREAKS: [Break; 20] = [
     ("result", |page| page.replacen("class=\"verdict\"", "class=\"verdict\" hidden", 1)),
     ("streak", |page| page.replacen("Consecutive clean rounds: ", "Consecutive clean rounds: 9", 1)),
     ("streak", |page| page.replacen("<circle", "<ellipse", 1)),
@@ -32,8 +35,8 @@ pub const BREAKS: [(&str, fn(&str) -> String); 20] = [
     ("network", |page| page.replacen("</main>", "<img src=\"http://127.0.0.1:9/far.png\" alt=\"\"></main>", 1)),
 ];
 
-/// Broken for a reader who prefers the dark, or has a console open, or a phone.
-pub const BREAKS_BESIDE: [(&str, fn(&str) -> String); 3] = [
+/// For a reader with a phone, in the dark.
+pub const BREAKS_BESIDE: [Break; 3] = [
     ("theme", |page| page.replacen("prefers-color-scheme: dark", "prefers-color-scheme: none", 1)),
     ("console", |page| page.replacen("</main>", "<script>console.error('no')</script></main>", 1)),
     ("phone", |page| page.replacen("display: grid; grid-template-columns: 7rem 1fr", "display: block", 1)),
