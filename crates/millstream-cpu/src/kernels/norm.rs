@@ -46,7 +46,7 @@ impl<S: Stored<Compute: Real>, const RESIDUAL: bool> Work for Rows<'_, S, RESIDU
         let sum = |a: S, residual: S| if RESIDUAL { a.widen().add(residual.widen()) } else { a.widen() };
         let rows = self.out.chunks_exact_mut(width).zip(self.a.chunks_exact(width));
         for ((out, a), residual) in rows.zip(self.residual.chunks_exact(width)) {
-            let mean = total(a, residual, |a, residual| sum(a, residual)).div(count);
+            let mean = total(a, residual, sum).div(count);
             let square = |x: S::Compute| x.mul(x);
             let variance = total(a, residual, |a, residual| square(sum(a, residual).sub(mean))).div(count);
             let scale = S::Compute::constant(1.0).div(variance.add(epsilon).sqrt());
