@@ -144,3 +144,25 @@ impl Drop for Pass<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gate_lets_in_until_it_is_closed_and_counts_who_is_inside() {
+        let gate = Gate::new();
+        assert!(gate.is_live());
+        let pass = gate.pass();
+        assert!(pass.is_some(), "a live gate refuses");
+        assert_eq!(gate.inside(), 1);
+        assert_eq!(gate.advance(State::Faulted), State::Live);
+        assert!(!gate.is_live());
+        assert!(gate.pass().is_some(), "a flush after a fault is let in");
+        drop(pass);
+        assert_eq!(gate.close(Deadline::NEVER), 0);
+        assert!(gate.pass().is_none(), "a closed gate lets in");
+        assert_eq!(gate.advance(State::Draining), State::Closed);
+        assert_eq!(gate.state(), State::Closed, "a state went back");
+    }
+}

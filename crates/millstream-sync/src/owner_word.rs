@@ -120,6 +120,7 @@ mod tests {
         assert!(word.is_taken(), "the failed try gave the word away");
         assert!(word.try_take().is_none());
         drop(owned);
+        assert!(!word.is_taken(), "the word did not come back");
         assert!(word.try_take().is_some());
     }
 }
