@@ -41,7 +41,7 @@ const fn bug(bug: Bug, sanitizer: &'static str, case: &'static str, report: &'st
 pub const PLANTED: &[Planted] = &[
     weakened("sync/src/owner_word.rs", "stress/inline"),
     weakened("sync/src/bounded_queue.rs", "hand_over/inline"),
-    weakened("cpu/src/stream.rs", "hand_over/queued"),
+    weakened("sync/src/timeline.rs", "hand_over/queued"),
     weakened("cpu/src/team.rs", "out_of_memory/queued"),
     bug(Bug::SkippedWait, "thread", "churn/queued", "ThreadSanitizer: data race"),
     bug(Bug::EarlyReuse, "thread", "churn/queued", "ThreadSanitizer: data race"),
