@@ -56,6 +56,10 @@ pub(super) fn layer_norm(
 
 pub(super) fn attention(dtype: DType, views: &[Layout; 3], scale: f64, out: &mut [u8], inputs: &[&[u8]]) {
     let [batch, tokens, heads, width] = std::array::from_fn(|axis| views[0].size(axis));
+    if width == 0 {
+        // No element is written and none is read, of the mask either.
+        return;
+    }
     let [q, k, v]: [Vec<f64>; 3] =
         std::array::from_fn(|n| positions(&views[n]).map(|at| read(dtype, inputs[n], at).float()).collect());
     let at = |sequence: usize, token: usize, head: usize| ((sequence * tokens + token) * heads + head) * width;
