@@ -8,7 +8,7 @@ pub struct CudaOptions {
     /// Which device, as the driver counts them.
     pub index: u32,
     /// Folders that are searched for the driver and NVRTC before all others.
-    pub library_folders: Vec<PathBuf>,
+    pub search_folders: Vec<PathBuf>,
     /// Memory that segments may take in all, in bytes. `None`: what is free when the device is opened.
     pub memory_bytes: Option<usize>,
     /// Where compiled kernels are kept. `None`: `millstream/cuda` in the user's cache folder, or nowhere if there is none.

@@ -32,7 +32,7 @@ impl CudaBackend {
     /// without the cache that takes some seconds. Context and kernels stay until the process ends, so that later openings of the same device cost a few driver calls.
     /// Errors: see [`OpenError`].
     pub fn open(options: &CudaOptions) -> Result<Self> {
-        let driver = Arc::new(Driver::load(&options.library_folders)?);
+        let driver = Arc::new(Driver::load(&options.search_folders)?);
         environment::prepare();
         let told = |doing| told(&driver, doing);
         let version = driver.version().map_err(told("asking the driver's version"))?;
@@ -110,7 +110,7 @@ fn load(driver: &Arc<Driver>, device: i32, options: &CudaOptions, version: i32) 
     context.bound().map_err(told(driver, "binding the device's context"))?;
     let folder = cache::folder(options.cache_folder.as_deref());
     let by = format!("driver {version}");
-    let kernels = compile::compile_all(arch, &options.library_folders, folder.as_deref(), &by)?;
+    let kernels = compile::compile_all(arch, &options.search_folders, folder.as_deref(), &by)?;
     let functions = Functions::load(driver, &kernels.images).map_err(told(driver, "loading the kernels"))?;
     let numeric_class = format!("cuda {} nvrtc {} kernels {}", kernels.target, kernels.nvrtc, kernels.source);
     Ok((Loaded { functions, multiprocessors, model, numeric_class, context }, kernels.compiled))

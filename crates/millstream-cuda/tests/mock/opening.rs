@@ -11,13 +11,13 @@ fn a_driver_that_lacks_a_function_is_refused_with_its_name() {
     let path = machine.folder.path().join("lacking/libcuda.so.1");
     std::fs::create_dir(path.parent().unwrap()).unwrap();
     // The function gets another name in the library's table.
-    let mut library = std::fs::read(built()).unwrap();
+    let mut image = std::fs::read(built()).unwrap();
     let name = b"\0cuGraphLaunch\0";
-    let places: Vec<usize> = (0..library.len() - name.len()).filter(|at| library[*at..].starts_with(name)).collect();
+    let places: Vec<usize> = (0..image.len() - name.len()).filter(|at| image[*at..].starts_with(name)).collect();
     assert!(!places.is_empty(), "the mock has no {name:?}");
-    places.into_iter().for_each(|at| library[at + 1] = b'x');
-    std::fs::write(&path, library).unwrap();
-    let options = CudaOptions { library_folders: vec![path.parent().unwrap().into()], ..machine.options() };
+    places.into_iter().for_each(|at| image[at + 1] = b'x');
+    std::fs::write(&path, image).unwrap();
+    let options = CudaOptions { search_folders: vec![path.parent().unwrap().into()], ..machine.options() };
     let error = CudaBackend::open(&options).unwrap_err();
     let wanted = OpenError::SymbolMissing { symbol: "cuGraphLaunch", path: path.display().to_string() };
     assert_eq!(error, wanted);

@@ -16,7 +16,7 @@ use tempfile::TempDir;
 pub(crate) struct Machine {
     pub(crate) folder: TempDir,
     /// Never unloaded: this thread keeps thread-locals of it.
-    library: ManuallyDrop<Library>,
+    driver: ManuallyDrop<Library>,
 }
 
 /// What the mock counts as living.
@@ -45,8 +45,8 @@ impl Machine {
             std::fs::copy(built(), folder.path().join(name)).unwrap();
         }
         // SAFETY: loading runs initialisers; the mock has none of its own.
-        let library = unsafe { Library::new(folder.path().join("libcuda.so.1")) }.unwrap();
-        Self { folder, library: ManuallyDrop::new(library) }
+        let driver = unsafe { Library::new(folder.path().join("libcuda.so.1")) }.unwrap();
+        Self { folder, driver: ManuallyDrop::new(driver) }
     }
 
     /// The same machine as another process finds it: the cache is there, nothing is loaded.
@@ -63,7 +63,7 @@ impl Machine {
 
     pub(crate) fn options(&self) -> CudaOptions {
         CudaOptions {
-            library_folders: vec![self.folder.path().to_path_buf()],
+            search_folders: vec![self.folder.path().to_path_buf()],
             cache_folder: Some(self.folder.path().join("cache")),
             ..CudaOptions::default()
         }
@@ -78,7 +78,7 @@ impl Machine {
         let name = CString::new(name).unwrap();
         // SAFETY: asks that the symbol has this type; `control.rs` of the mock.
         let count: libloading::Symbol<'_, unsafe extern "C" fn(*const i8) -> u64> =
-            unsafe { self.library.get(b"mock_count\0") }.unwrap();
+            unsafe { self.driver.get(b"mock_count\0") }.unwrap();
         // SAFETY: asks for a name that ends in zero.
         unsafe { count(name.as_ptr().cast()) }
     }
@@ -87,7 +87,7 @@ impl Machine {
         let name = CString::new(name).unwrap();
         // SAFETY: as in `count`.
         let fail: libloading::Symbol<'_, unsafe extern "C" fn(*const i8, i32)> =
-            unsafe { self.library.get(b"mock_fail\0") }.unwrap();
+            unsafe { self.driver.get(b"mock_fail\0") }.unwrap();
         // SAFETY: asks for a name that ends in zero.
         unsafe { fail(name.as_ptr().cast(), code) };
     }
@@ -99,7 +99,7 @@ impl Machine {
     pub(crate) fn break_device(&self, device: i32, code: i32) {
         // SAFETY: as in `count`.
         let order: libloading::Symbol<'_, extern "C" fn(i32, i32)> =
-            unsafe { self.library.get(b"mock_break_device\0") }.unwrap();
+            unsafe { self.driver.get(b"mock_break_device\0") }.unwrap();
         order(device, code);
     }
 
@@ -117,20 +117,20 @@ impl Machine {
     pub(crate) fn machine(&self, version: i32, devices: i32) {
         // SAFETY: as in `count`.
         let machine: libloading::Symbol<'_, extern "C" fn(i32, i32)> =
-            unsafe { self.library.get(b"mock_machine\0") }.unwrap();
+            unsafe { self.driver.get(b"mock_machine\0") }.unwrap();
         machine(version, devices);
     }
 
     pub(crate) fn living(&self, what: Living) -> i64 {
         // SAFETY: as in `count`.
         let living: libloading::Symbol<'_, extern "C" fn(i32) -> i64> =
-            unsafe { self.library.get(b"mock_living\0") }.unwrap();
+            unsafe { self.driver.get(b"mock_living\0") }.unwrap();
         living(what as i32)
     }
 
     fn order(&self, name: &[u8], value: i32) {
         // SAFETY: as in `count`.
-        let order: libloading::Symbol<'_, extern "C" fn(i32)> = unsafe { self.library.get(name) }.unwrap();
+        let order: libloading::Symbol<'_, extern "C" fn(i32)> = unsafe { self.driver.get(name) }.unwrap();
         order(value);
     }
 
