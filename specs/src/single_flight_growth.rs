@@ -164,7 +164,7 @@ pub enum Step {
     Go(usize),
     /// The device gives so many more than it was asked for.
     Gives(usize, u8),
-    /// The device fails.
+    /// The device fails, by an error or a panic: the code ends its turn by a guard, in the same way.
     Fails(usize),
     /// The pool takes no segment: it is closed, or has no numbers for more blocks.
     Refuses(usize),

@@ -4,11 +4,13 @@
 //!
 //! **Invariants**
 //! * `one-growth`: at most one thread asks the device for a segment; the others wait for it and search again.
+//! * `turn-ends`: a turn ends however the device answers, by a panic too.
 //! * `within-budget`: the bytes taken from the device never exceed the budget, but by what it gave one growth beyond the request, which that growth
 //!   reserves or gives back at once.
 //!
-//! **Checked by** specs/single_flight_growth, the scheduled runs.
+//! **Checked by** specs/single_flight_growth, the scheduled runs, `growth.rs` of the tests of `millstream`.
 
+use millstream_hal::RawSegment;
 use millstream_sync::lock::Held;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::record::{self, Boundary};
@@ -25,6 +27,56 @@ pub(super) enum Growth {
     /// The budget or the device has no room; so many bytes are left of the budget.
     NoRoom(usize),
     Raced,
+}
+
+/// The turn to grow, and the bytes that are reserved for it and in no pool yet. It ends when this drops, on unwind too: the bytes go back to the budget and all that wait are woken.
+struct Turn<'a, 't> {
+    shared: &'a Shared,
+    held: &'a mut Held<'t, Nothing>,
+    bytes: usize,
+}
+
+impl Drop for Turn<'_, '_> {
+    fn drop(&mut self) {
+        let mut heap = self.held.lock(&self.shared.memory.heap);
+        heap.growing = false;
+        heap.unreserve(self.bytes);
+        self.shared.memory.grown.notify_all();
+    }
+}
+
+impl Turn<'_, '_> {
+    /// Asks the device for the bytes of the turn, or where it has no room for them, for `size`. What it gave is reserved, unless it does not fit.
+    fn ask(&mut self, size: usize) -> (millstream_hal::Result<RawSegment>, bool) {
+        let Self { shared, held, bytes } = self;
+        record::boundary(Boundary::DriverCall);
+        let mut segment = shared.backend.allocate_segment(*bytes);
+        if *bytes > size && matches!(segment, Err(millstream_hal::Error::OutOfMemory { .. })) {
+            // A device may have less room than the budget.
+            segment = shared.backend.allocate_segment(size);
+            held.lock(&shared.memory.heap).unreserve(*bytes - size);
+            *bytes = size;
+        }
+        // The device may round up: what it gave counts, and must fit too.
+        let extra = segment.as_ref().map_or(0, |segment| segment.bytes - *bytes);
+        let fits = extra == 0 || held.lock(&shared.memory.heap).reserve(extra);
+        if fits {
+            *bytes += extra;
+        }
+        (segment, fits)
+    }
+
+    /// Puts the segment into the pool of `slot`. `false`: the pool takes none.
+    fn adopt(&mut self, slot: u16, segment: RawSegment) -> bool {
+        let mut locked = self.held.lock(&self.shared.streams.slot(slot).pool);
+        let (pool, inner) = locked.split();
+        let adopted = pool.adopt(&self.shared.memory.slab, segment);
+        if adopted {
+            inner.lock(&self.shared.memory.heap).adopt();
+            self.bytes = 0;
+        }
+        adopted
+    }
 }
 
 impl Shared {
@@ -49,54 +101,29 @@ impl Shared {
             }
             heap.growing = true;
         }
-        record::boundary(Boundary::DriverCall);
-        let mut segment = self.backend.allocate_segment(bytes);
-        if bytes > size && matches!(segment, Err(millstream_hal::Error::OutOfMemory { .. })) {
-            // So may a device that has less room than the budget.
-            segment = self.backend.allocate_segment(size);
-            held.lock(&self.memory.heap).unreserve(bytes - size);
-            bytes = size;
-        }
-        // The device may round up: what it gave counts, and must fit too.
-        let extra = segment.as_ref().map_or(0, |segment| segment.bytes - bytes);
-        let fits = extra == 0 || held.lock(&self.memory.heap).reserve(extra);
-        if extra > 0 && fits {
-            bytes += extra;
-        }
+        let mut turn = Turn { shared: self, held, bytes };
+        let (segment, fits) = turn.ask(size);
         let adopted = match &segment {
-            Ok(segment) if fits => {
-                let stream = self.streams.slot(slot);
-                let mut locked = held.lock(&stream.pool);
-                let (pool, inner) = locked.split();
-                let adopted = pool.adopt(&self.memory.slab, *segment);
-                if adopted {
-                    inner.lock(&self.memory.heap).adopt();
-                }
-                adopted
+            Ok(segment) if fits && turn.adopt(slot, *segment) => true,
+            Ok(segment) => {
+                self.evidence.keep("giving a segment back", self.backend.release_segment(*segment));
+                false
             }
-            Ok(_) | Err(_) => false,
+            Err(_) => false,
         };
-        if let (Ok(segment), false) = (&segment, adopted) {
-            self.evidence.keep("giving a segment back", self.backend.release_segment(*segment));
-        }
-        let mut heap = held.lock(&self.memory.heap);
-        heap.growing = false;
-        if !adopted {
-            heap.unreserve(bytes);
-        }
-        let left = heap.budget_left();
-        self.memory.grown.notify_all();
-        drop(heap);
-        match &segment {
-            Ok(_) if adopted => {
+        drop(turn);
+        match segment {
+            Ok(segment) if adopted => {
                 self.evidence.hit(Step::Growth);
-                if let (Ok(segment), true) = (&segment, self.memory.history.is_on()) {
+                if self.memory.history.is_on() {
                     self.memory.history.note(MemoryAction::SegmentAlloc, segment.base, segment.bytes, slot);
                 }
                 Ok(Growth::Grown)
             }
-            Ok(_) | Err(millstream_hal::Error::OutOfMemory { .. }) => Ok(Growth::NoRoom(left)),
-            Err(source) => Err(Error::backend("taking a segment from the device")(source.clone())),
+            Ok(_) | Err(millstream_hal::Error::OutOfMemory { .. }) => {
+                Ok(Growth::NoRoom(held.lock(&self.memory.heap).budget_left()))
+            }
+            Err(source) => Err(Error::backend("taking a segment from the device")(source)),
         }
     }
 }

@@ -1,12 +1,14 @@
 //! Growth with threads that really sleep: a scheduled run cannot see a lost wake-up, since its waits look again by themselves.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use millstream::evidence::Step;
 use millstream_sync::atomic::{AtomicU32, Ordering};
 use millstream_sync::{Arc, Progress};
 
-use crate::leaks::cpu;
+use crate::known::{Fails, Known};
+use crate::leaks::{self, cpu};
 
 const THREADS: u32 = 3;
 /// Threads that slept through another's growth before the test is content.
@@ -60,4 +62,39 @@ fn who_waits_for_the_growth_of_another_is_woken() {
     }
     assert!(ended.wait(1, Some(LIMIT)), "a thread sleeps through the end of a growth");
     assert!(device.evidence().count(Step::RacedGrowth) > 0, "no two threads ever grew at the same time");
+}
+
+#[test]
+fn a_panic_of_the_device_ends_the_turn_and_wakes_who_waits_for_it() {
+    let (known, device) = Known::open();
+    known.fail(Fails::Growth);
+    let panicked = Arc::new(AtomicU32::new(0));
+    let threads = [(); 2].map(|()| {
+        let (device, panicked) = (device.clone(), panicked.clone());
+        std::thread::spawn(move || {
+            let allocated = catch_unwind(AssertUnwindSafe(|| device.allocate(4096)));
+            match allocated {
+                Ok(block) => drop(block.expect("room for one each")),
+                Err(_) => drop(panicked.fetch_add(1, Ordering::Relaxed)),
+            }
+            device.leave_thread();
+        })
+    });
+    let wait = |come: &dyn Fn() -> bool| {
+        let until = Instant::now() + LIMIT;
+        while !come() && Instant::now() < until {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    };
+    // One is inside the device, the other waits for it, or is about to.
+    wait(&|| device.evidence().count(Step::RacedGrowth) > 0);
+    known.fail(Fails::GrowthOnce);
+    wait(&|| threads.iter().all(|thread| thread.is_finished()));
+    assert!(threads.iter().all(|thread| thread.is_finished()), "a thread waits for a turn that nobody has");
+    for thread in threads {
+        thread.join().expect("the panic was caught");
+    }
+    assert_eq!(panicked.load(Ordering::Relaxed), 1);
+    assert_eq!(device.memory_stats().reserved_bytes, 2 << 20, "the bytes of the turn that panicked are free again");
+    leaks::check(&device);
 }

@@ -23,6 +23,10 @@ pub enum Fails {
     Panics,
     /// Giving a segment back does not return.
     Releases,
+    /// Taking a segment does not return.
+    Growth,
+    /// Taking a segment panics, once.
+    GrowthOnce,
 }
 
 /// The device. Its streams are queued.
@@ -98,6 +102,13 @@ impl Backend for Known {
         self.cpu.info()
     }
     fn allocate_segment(&self, bytes: usize) -> Result<RawSegment> {
+        while self.does(Fails::Growth) {
+            std::thread::sleep(Duration::from_micros(100));
+        }
+        let (once, never) = (Fails::GrowthOnce as u32, Fails::Nothing as u32);
+        if self.fails.compare_exchange(once, never, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
+            resume_unwind(Box::new("a panic inside a growth"));
+        }
         let segment = self.cpu.allocate_segment(bytes)?;
         self.segments.fetch_add(1, Ordering::Relaxed);
         Ok(segment)
