@@ -196,3 +196,29 @@ fn a_workspace_counts_in_the_budget() {
     drop(filled);
     leaks::check(&device);
 }
+
+#[test]
+fn a_thread_that_leaves_while_the_device_closes_keeps_no_block() {
+    let mut refused = 0;
+    let whole = sweep(400, |seed| {
+        let (sim, device) = device(seed, 8 << 20, 64 << 10);
+        let leaves = || {
+            let device = device.clone();
+            let body = move || {
+                // A device that is closed gives none.
+                drop(device.allocate(4096));
+                device.leave_thread();
+            };
+            Box::new(body) as Body
+        };
+        let closes = device.clone();
+        let closes = Box::new(move || drop(closes.shutdown(std::time::Duration::from_secs(20))));
+        let findings = run(seed, &sim, vec![leaves(), leaves(), closes]);
+        assert!(findings.is_empty(), "seed {seed}: {findings:?}");
+        refused += device.evidence().count(Step::FlushRefused);
+        let report = device.shutdown(std::time::Duration::ZERO);
+        assert_eq!(report.stranded_bytes, 0, "seed {seed}: {report:?}");
+        leaks::check(&device);
+    });
+    assert!(!whole || refused > 0, "no flush was ever refused");
+}
