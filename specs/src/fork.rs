@@ -15,7 +15,8 @@
 //! - `own-device-works`: a device is not refused in the process that opened it, whoever was forked off.
 //! - `no-deadlock`: where nothing can move, every main thread has ended.
 //!
-//! **Checked by** `tests/cases.rs`; the code by the probes of the fork attempt and `crates/millstream/tests/it/forks.rs`.
+//! **Checked by** `tests/cases.rs`; the code by the probes of the fork attempt and `crates/millstream/tests/it/forks.rs`; a fork during the first opening by
+//! `crates/millstream/tests/fork_first.rs`.
 
 use stateright::{Model, Property};
 

@@ -36,6 +36,9 @@ pub enum OpenError {
         /// How many there are.
         count: u32,
     },
+    /// The process from which this one was forked had begun to open a device: CUDA cannot be used after that.
+    #[error("this process was forked from one that had begun to use CUDA: start it anew instead")]
+    ForkedChild,
     /// The driver refused something.
     #[error("{doing}: {reason}")]
     Driver {

@@ -8,6 +8,7 @@
 //! * `bounded`: the hook returns within [`LIMIT`] and what one look at a lock costs, whatever the threads do.
 //! * `no-global-device`: the table holds weak handles; it keeps no device alive.
 //! * `child-leaves-alone`: in a forked child the parent's devices are not touched.
+//! * `runs-once`: however often it is registered, it runs once in a process. Nobody waits for who registers it, who may be missing in a forked child.
 //!
 //! **Locks** `DeviceState`, `StreamSlots` and `StreamSubmit`, one after the other, the second only tried. A place of the table is taken by its owner word: nobody waits for it.
 //!
@@ -18,6 +19,7 @@ use std::mem::ManuallyDrop;
 use std::panic::catch_unwind;
 use std::time::{Duration, Instant};
 
+use millstream_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use millstream_sync::gate::State;
 use millstream_sync::lock::levels::Nothing;
 use millstream_sync::lock::{Held, try_enter};
@@ -25,6 +27,7 @@ use millstream_sync::seeded::{self, Bug};
 use millstream_sync::{Arc, OnceLock, OwnedCell, Weak};
 
 use crate::device::Shared;
+use crate::fork;
 
 /// Longest wait for threads that are inside a call, all devices together.
 const LIMIT: Duration = Duration::from_millis(200);
@@ -35,7 +38,10 @@ const GLANCE: Duration = Duration::from_micros(100);
 /// Devices that can be live at once and still be closed by the hook. Those beyond end without it, as all did before there was one.
 const PLACES: usize = 256;
 
-static DEVICES: OnceLock<Box<[OwnedCell<Weak<Shared>>]>> = OnceLock::new();
+static DEVICES: [OwnedCell<Weak<Shared>>; PLACES] = [const { OwnedCell::new(Weak::new()) }; PLACES];
+static REGISTERED: AtomicBool = AtomicBool::new(false);
+/// The process in which the hook ran: the count of forks that led there, and one.
+static RAN_IN: AtomicU32 = AtomicU32::new(0);
 static AFTER: OnceLock<After> = OnceLock::new();
 
 type After = Box<dyn Fn(ExitReport) + Send + Sync>;
@@ -53,6 +59,10 @@ pub struct ExitReport {
 }
 
 extern "C" fn at_exit() {
+    let here = fork::generation() + 1;
+    if RAN_IN.swap(here, Ordering::Relaxed) == here {
+        return;
+    }
     // A panic must not leave a handler of the C library.
     let _ = catch_unwind(|| {
         let report = close_all();
@@ -67,15 +77,17 @@ pub(crate) fn after_hook(after: After) {
     let _ = AFTER.set(after);
 }
 
-/// Notes a new device; the first one of the process registers the hook.
+/// Notes a new device; the first one of the process registers the hook, or a few at once do.
 pub(crate) fn watch(shared: &Arc<Shared>) {
-    let devices = DEVICES.get_or_init(|| {
-        // SAFETY: atexit asks for a function that may be called once at the end of the process; true because `at_exit` uses statics only and does not unwind.
+    // ORDER: Acquire so that who finds it registered has a hook that comes after its opening; pairs with the store.
+    if !REGISTERED.load(Ordering::Acquire) {
+        // SAFETY: atexit asks for a function that may be called at the end of the process; true because `at_exit` uses statics only and does not unwind.
         let failed = unsafe { libc::atexit(at_exit) };
         debug_assert_eq!(failed, 0, "atexit can only fail for want of memory");
-        (0..PLACES).map(|_| OwnedCell::new(Weak::new())).collect()
-    });
-    for place in devices {
+        // ORDER: Release so that the hook is registered for who reads it; pairs with the load.
+        REGISTERED.store(true, Ordering::Release);
+    }
+    for place in &DEVICES {
         let put = place.try_with(|device| {
             let free = device.strong_count() == 0;
             if free {
@@ -93,9 +105,9 @@ pub(crate) fn watch(shared: &Arc<Shared>) {
 fn close_all() -> ExitReport {
     let begun = Instant::now();
     let deadline = if seeded::is(Bug::ExitUnwaited) { begun } else { begun + LIMIT };
-    let places = DEVICES.get().into_iter().flatten();
     // A place that is in use just now belongs to a device that is being opened.
-    let live: Vec<Arc<Shared>> = places.filter_map(|place| place.try_with(|device| device.upgrade())?).collect();
+    let live: Vec<Arc<Shared>> =
+        DEVICES.iter().filter_map(|place| place.try_with(|device| device.upgrade())?).collect();
     let live: Vec<Arc<Shared>> = live.into_iter().filter(|device| device.check_process().is_ok()).collect();
     for device in live.iter().filter(|_| !seeded::is(Bug::ExitGateOpen)) {
         device.gate.advance(State::Closed);

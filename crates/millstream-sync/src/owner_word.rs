@@ -23,6 +23,14 @@ pub struct OwnerWord {
 
 impl OwnerWord {
     /// A free word.
+    #[cfg(not(millstream_loom))]
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { word: AtomicU32::new(FREE) }
+    }
+
+    /// A free word.
+    #[cfg(millstream_loom)]
     #[must_use]
     pub fn new() -> Self {
         Self { word: AtomicU32::new(FREE) }
@@ -86,6 +94,14 @@ unsafe impl<T: Send> Sync for OwnedCell<T> {}
 
 impl<T> OwnedCell<T> {
     /// A cell that nobody owns.
+    #[cfg(not(millstream_loom))]
+    #[must_use]
+    pub const fn new(value: T) -> Self {
+        Self { word: OwnerWord::new(), value: UnsafeCell::new(value) }
+    }
+
+    /// A cell that nobody owns.
+    #[cfg(millstream_loom)]
     #[must_use]
     pub fn new(value: T) -> Self {
         Self { word: OwnerWord::new(), value: UnsafeCell::new(value) }

@@ -1,7 +1,7 @@
 //! Opening a device, step by step, with a typed error for each.
 
 use millstream_hal::DeviceInfo;
-use millstream_sync::atomic::AtomicUsize;
+use millstream_sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use millstream_sync::{Arc, BoundedQueue, OnceLock};
 
 use super::CudaBackend;
@@ -24,6 +24,9 @@ use crate::{cache, environment};
 /// Streams that a pool has by default: as many as hardware queues that `environment` asks for.
 const STREAMS: usize = 32;
 
+/// The first process of this line of forks that began to open a device. A child has its locks and the driver's as they were.
+static BEGUN_IN: AtomicU32 = AtomicU32::new(0);
+
 /// CUDA's "no device".
 const NO_DEVICE: Code = Code(100);
 
@@ -32,6 +35,11 @@ impl CudaBackend {
     /// without the cache that takes some seconds. Context and kernels stay until the process ends, so that later openings of the same device cost a few driver calls.
     /// Errors: see [`OpenError`].
     pub fn open(options: &CudaOptions) -> Result<Self> {
+        let here = std::process::id();
+        let begun = BEGUN_IN.compare_exchange(0, here, Ordering::Relaxed, Ordering::Relaxed);
+        if begun.is_err_and(|begun_in| begun_in != here) {
+            return Err(OpenError::ForkedChild);
+        }
         let driver = Arc::new(Driver::load(&options.search_folders)?);
         environment::prepare();
         let told = |doing| told(&driver, doing);

@@ -104,3 +104,16 @@ fn what_was_opened_is_given_back() {
     let living = [Living::Streams, Living::Events, Living::Memory, Living::Mistakes];
     assert_eq!(living.map(|what| machine.living(what)), [0; 4]);
 }
+
+#[test]
+fn a_process_that_was_forked_from_one_with_a_device_is_told_so() {
+    let machine = Machine::new();
+    let _opened = machine.open().unwrap();
+    let answer = millstream_runtime::evidence::in_forked_child(|| match machine.open() {
+        Err(OpenError::ForkedChild) => 0,
+        Err(_) => 1,
+        Ok(_) => 2,
+    });
+    assert_eq!(answer, Some(0));
+    assert!(machine.open().is_ok(), "the parent is no child");
+}

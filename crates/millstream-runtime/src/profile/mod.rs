@@ -1,6 +1,7 @@
 //! The profiler: always on unless [`crate::DeviceOptions::profiler`] says no, a ring for each thread, read while threads run.
 
 mod chrome;
+mod clock;
 mod limbo;
 mod numbers;
 mod recorder;

@@ -12,8 +12,8 @@ use millstream_sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use millstream_sync::lock::levels::{Nothing, ProfilerSink};
 use millstream_sync::lock::{Held, Lock};
 use millstream_sync::ring::{Record, Ring};
-use quanta::Clock;
 
+use super::clock::Clock;
 use super::numbers::Numbers;
 use super::samples::{MemorySample, Samples};
 use super::{Arrow, Span, Stays, Trace};
