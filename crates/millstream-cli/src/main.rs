@@ -17,10 +17,13 @@ mod doctor;
 mod embed;
 mod exit;
 mod ledger;
+#[cfg(feature = "models")]
+mod model;
 mod output;
 mod parse;
 mod probe;
 mod progress;
+mod rerank;
 mod seeded;
 mod stress;
 mod trace;
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         args::Command::Stress(arguments) => stress::run(&arguments),
         args::Command::Trace(arguments) => trace::run(&arguments),
         args::Command::Embed(arguments) => embed::run(&arguments),
+        args::Command::Rerank(arguments) => rerank::run(&arguments),
         args::Command::Ledger(arguments) => ledger::run(&arguments),
         args::Command::Doctor(arguments) => doctor::run(&arguments),
         args::Command::Probe(arguments) => probe::run(&arguments),

@@ -22,6 +22,15 @@ pub fn say_json(value: &impl Serialize) -> Result<(), Stop> {
     say(&text)
 }
 
+/// Objects, one a line, in one piece; nothing for none. Errors: as [`say`].
+#[cfg(feature = "models")]
+pub fn say_lines(objects: impl Iterator<Item = serde_json::Result<String>>) -> Result<(), Stop> {
+    let lines: Vec<String> = objects
+        .collect::<serde_json::Result<_>>()
+        .map_err(|error| Stop::Error(code::INTERNAL, format!("a result has no JSON: {error}")))?;
+    if lines.is_empty() { Ok(()) } else { say(&lines.join("\n")) }
+}
+
 /// One line on standard error; where that is closed too, nobody can be told.
 pub fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");

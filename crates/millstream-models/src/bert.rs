@@ -1,13 +1,13 @@
-//! BERT (Devlin and others 2018): embeddings of words, places and kinds, then layers of attention and of two products, each followed by a residual and a normalisation.
+//! BERT and its family: embeddings of words, places and types, then layers of attention and of two products, each followed by a residual and a normalisation. What its members call
+//! things and where they differ is in `family.rs`.
 
-use std::path::Path;
-
-use millstream_runtime::Device;
 use millstream_tensor::Tensor;
 
+use crate::batch::{Batch, Tokens};
 use crate::config::Sizes;
-use crate::encoder::{Batch, Encoder};
-use crate::error::Result;
+use crate::encoder::Encoder;
+use crate::error::{Error, Result};
+use crate::family::{Family, First, Types};
 use crate::linear::Linear;
 use crate::weights::Weights;
 
@@ -41,19 +41,20 @@ struct Layer {
 }
 
 impl Layer {
-    fn load(weights: &Weights<'_>, number: usize, sizes: &Sizes) -> Result<Self> {
-        let (width, inner) = (sizes.width, sizes.inner);
-        let linear = |name: &str, shape| Linear::load(weights, &format!("encoder.layer.{number}.{name}"), shape);
-        let norm = |name: &str| Norm::load(weights, &format!("encoder.layer.{number}.{name}"), sizes);
+    fn load(weights: &Weights<'_>, family: &Family, number: usize, sizes: &Sizes) -> Result<Self> {
+        let (width, inner, names) = (sizes.width, sizes.inner, &family.layer);
+        let of_layer = |name: &str| format!("{}.{number}.{name}", family.layers);
+        let linear = |name: &str, shape| Linear::load(weights, &of_layer(name), shape);
+        let norm = |name: &str| Norm::load(weights, &of_layer(name), sizes);
         Ok(Self {
-            query: linear("attention.self.query", [width, width])?,
-            key: linear("attention.self.key", [width, width])?,
-            value: linear("attention.self.value", [width, width])?,
-            output: linear("attention.output.dense", [width, width])?,
-            output_norm: norm("attention.output.LayerNorm")?,
-            up: linear("intermediate.dense", [inner, width])?,
-            down: linear("output.dense", [width, inner])?,
-            down_norm: norm("output.LayerNorm")?,
+            query: linear(names.query, [width, width])?,
+            key: linear(names.key, [width, width])?,
+            value: linear(names.value, [width, width])?,
+            output: linear(names.output, [width, width])?,
+            output_norm: norm(names.output_norm)?,
+            up: linear(names.up, [inner, width])?,
+            down: linear(names.down, [width, inner])?,
+            down_norm: norm(names.down_norm)?,
         })
     }
 
@@ -76,8 +77,12 @@ impl Layer {
 /// The model on a device.
 pub(crate) struct Bert {
     sizes: Sizes,
+    first: First,
+    /// How many types of tokens there are, and whether the tokenizer says which.
+    types: usize,
+    given: bool,
     words: Tensor,
-    /// Of each place, with the embedding of the first kind: one text has no second.
+    /// Of each type and place, the places of the first type first: `[types * positions, width]`.
     places: Tensor,
     norm: Norm,
     layers: Vec<Layer>,
@@ -85,29 +90,56 @@ pub(crate) struct Bert {
 
 impl Bert {
     /// Errors: those of a folder.
-    pub(crate) fn load(device: &Device, folder: &Path) -> Result<Self> {
-        let sizes = Sizes::read(&folder.join("config.json"))?;
+    pub(crate) fn load(weights: &Weights<'_>, sizes: Sizes, family: &Family) -> Result<Self> {
         let words = "embeddings.word_embeddings.weight";
-        let weights = Weights::open(device, &folder.join("model.safetensors"))?.behind(&["", "bert."], words);
+        let weights = weights.behind(&["", family.prefix], words);
         let table =
             |name: &str, rows: usize| weights.tensor(&format!("embeddings.{name}.weight"), &[rows, sizes.width]);
-        let kind = table("token_type_embeddings", sizes.types)?.narrow(0, 0, 1)?;
+        let mut places = table("position_embeddings", sizes.positions)?;
+        let types = match family.types {
+            Types::Given => sizes.types,
+            Types::First | Types::None => 1,
+        };
+        if family.types != Types::None {
+            let all = table("token_type_embeddings", sizes.types)?.narrow(0, 0, types)?.unsqueeze(1)?;
+            places = places.add(&all)?.reshape(&[types * sizes.positions, sizes.width])?;
+        }
         Ok(Self {
+            first: family.first,
+            types,
+            given: family.types == Types::Given,
             words: weights.tensor(words, &[sizes.vocabulary, sizes.width])?,
-            places: table("position_embeddings", sizes.positions)?.add(&kind)?,
+            places,
             norm: Norm::load(&weights, "embeddings.LayerNorm", &sizes)?,
-            layers: (0..sizes.layers).map(|n| Layer::load(&weights, n, &sizes)).collect::<Result<_>>()?,
+            layers: (0..sizes.layers).map(|n| Layer::load(&weights, family, n, &sizes)).collect::<Result<_>>()?,
             sizes,
         })
     }
 }
 
 impl Encoder for Bert {
+    fn places(&self, tokens: &Tokens) -> Result<Vec<i64>> {
+        let (positions, padding, types) = (self.sizes.positions as i64, self.sizes.padding, self.types as i64);
+        let mut next = 0..;
+        let place = |(id, kind): (&i64, &i64)| {
+            let kind = if self.given { *kind } else { 0 };
+            let at = match self.first {
+                First::BehindPadding if *id == padding => padding,
+                First::BehindPadding => padding + 1 + next.next().unwrap_or(0),
+                First::Zero => next.next().unwrap_or(0),
+            };
+            match kind < types {
+                true => Ok(kind * positions + at),
+                false => Err(Error::Text(format!("a token is of type {kind}, the model knows {types} of them"))),
+            }
+        };
+        tokens.ids.iter().zip(&tokens.types).map(place).collect()
+    }
+
     fn forward(&self, batch: &Batch) -> Result<Tensor> {
         let (rows, tokens, width) = (batch.rows, batch.tokens, self.sizes.width);
-        let words = self.words.index_select(0, &batch.ids)?.reshape(&[rows, tokens, width])?;
-        let places = self.places.narrow(0, 0, tokens)?.broadcast_to(&[rows, tokens, width])?;
-        let mut x = self.norm.forward(&words, &places)?.reshape(&[rows * tokens, width])?;
+        let words = self.words.index_select(0, &batch.ids)?;
+        let mut x = self.norm.forward(&words, &self.places.index_select(0, &batch.places)?)?;
         for layer in &self.layers {
             x = layer.forward(&x, batch, &self.sizes)?;
         }
@@ -119,7 +151,10 @@ impl Encoder for Bert {
     }
 
     fn positions(&self) -> usize {
-        self.sizes.positions
+        match self.first {
+            First::Zero => self.sizes.positions,
+            First::BehindPadding => (self.sizes.positions as i64 - self.sizes.padding - 1).max(0) as usize,
+        }
     }
 
     fn vocabulary(&self) -> usize {

@@ -24,16 +24,22 @@ pub(crate) struct Named {
 #[derive(Deserialize)]
 struct Raw {
     vocab_size: usize,
+    // DistilBERT has names of its own.
+    #[serde(alias = "dim")]
     hidden_size: usize,
+    #[serde(alias = "n_layers")]
     num_hidden_layers: usize,
+    #[serde(alias = "n_heads")]
     num_attention_heads: usize,
+    #[serde(alias = "hidden_dim")]
     intermediate_size: usize,
     max_position_embeddings: usize,
+    pad_token_id: Option<u32>,
     #[serde(default = "two")]
     type_vocab_size: usize,
     #[serde(default = "small")]
     layer_norm_eps: f32,
-    #[serde(default = "gelu")]
+    #[serde(default = "gelu", alias = "activation")]
     hidden_act: String,
     position_embedding_type: Option<String>,
 }
@@ -60,6 +66,8 @@ pub(crate) struct Sizes {
     pub(crate) inner: usize,
     pub(crate) positions: usize,
     pub(crate) types: usize,
+    /// Number of the padding token; 1 where none is named, as RoBERTa has it.
+    pub(crate) padding: i64,
     pub(crate) epsilon: f32,
     pub(crate) activation: UnaryOp,
 }
@@ -108,6 +116,7 @@ impl Sizes {
             inner: raw.intermediate_size,
             positions: raw.max_position_embeddings,
             types: raw.type_vocab_size,
+            padding: i64::from(raw.pad_token_id.unwrap_or(1)),
             epsilon: raw.layer_norm_eps,
             activation,
         })

@@ -4,13 +4,13 @@ use std::path::Path;
 
 use millstream_runtime::Device;
 use millstream_sync::Arc;
-use millstream_tensor::Tensor;
 
-use crate::encoder::{self, Batch, Encoder};
-use crate::error::{Error, Result};
+use crate::batch::{Batch, Tokens};
+use crate::encoder::{self, Encoder};
+use crate::error::Result;
 use crate::folder::Layout;
 use crate::pooling::{Pooling, normalised};
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{Kind, Tokenizer};
 
 /// What a caller may choose; the defaults are the folder's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -68,16 +68,8 @@ impl Embedder {
         let layout = Layout::read(folder.as_ref())?;
         let tokenizer = Tokenizer::open(&layout.encoder)?;
         let encoder = encoder::load(device, &layout.encoder)?;
-        let (numbers, vocabulary) = (tokenizer.vocabulary(), encoder.vocabulary());
-        if numbers > vocabulary {
-            let reason = format!("it has tokens up to number {}, the model knows {vocabulary}", numbers - 1);
-            return Err(Error::damaged(&layout.encoder.join("tokenizer.json"), reason));
-        }
-        let (least, most) = (tokenizer.special() + 1, encoder.positions());
-        let tokens_max = options.tokens_max.unwrap_or(layout.tokens_max.unwrap_or(most).min(most));
-        if !(least..=most).contains(&tokens_max) {
-            return Err(Error::Limit { asked: tokens_max, least, most });
-        }
+        tokenizer.within(&*encoder)?;
+        let tokens_max = tokenizer.limit(Kind::Text, &*encoder, options.tokens_max, layout.tokens_max)?;
         device.synchronize().map_err(millstream_tensor::Error::from)?;
         let shared = Shared {
             device: device.clone(),
@@ -114,40 +106,18 @@ impl Embedder {
     pub fn embed_batch(&self, texts: &[&str]) -> Result<Vec<Embedding>> {
         let shared = &*self.shared;
         let encode = |text: &&str| shared.tokenizer.encode(text, shared.tokens_max, shared.truncate);
-        let encoded: Vec<Vec<i64>> = texts.iter().map(encode).collect::<Result<_>>()?;
-        let lengths: Vec<usize> = encoded.iter().map(Vec::len).collect();
+        let encoded: Vec<Tokens> = texts.iter().map(encode).collect::<Result<_>>()?;
         if encoded.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = shared.batch(&encoded, &lengths)?;
+        let batch = Batch::new(&shared.device, &*shared.encoder, &encoded)?;
         let states = shared.encoder.forward(&batch)?;
-        let mut pooled = shared.pooling.pool(&states, &batch, &lengths)?;
+        let mut pooled = shared.pooling.pool(&states, &batch)?;
         if shared.normalise {
             pooled = normalised(&pooled)?;
         }
         let values: Vec<f32> = pooled.to_vec()?;
-        let rows = values.chunks_exact(self.width()).zip(lengths);
+        let rows = values.chunks_exact(self.width()).zip(batch.lengths);
         Ok(rows.map(|(values, tokens)| Embedding { tokens, values: values.to_vec() }).collect())
-    }
-}
-
-impl Shared {
-    fn batch(&self, encoded: &[Vec<i64>], lengths: &[usize]) -> Result<Batch> {
-        let (rows, tokens) = (encoded.len(), lengths.iter().copied().max().unwrap_or(0));
-        let fill = |row: &Vec<i64>| {
-            let mut row = row.clone();
-            row.resize(tokens, 0);
-            row
-        };
-        let ids: Vec<i64> = encoded.iter().flat_map(fill).collect();
-        let ids = Tensor::from_slice(&self.device, &ids, &[rows * tokens])?;
-        let mask = match lengths.iter().all(|length| *length == tokens) {
-            true => None,
-            false => {
-                let counts: Vec<bool> = lengths.iter().flat_map(|n| (0..tokens).map(move |i| i < *n)).collect();
-                Some(Tensor::from_slice(&self.device, &counts, &[rows, tokens])?)
-            }
-        };
-        Ok(Batch { ids, rows, tokens, mask })
     }
 }

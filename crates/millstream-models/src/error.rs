@@ -81,8 +81,8 @@ pub enum Error {
         /// What there is.
         supported: &'static str,
     },
-    /// A text has more tokens than the model takes, and cutting it was not asked for.
-    #[error("a text of {tokens} tokens, {limit} at most; ask for it to be cut, or split it")]
+    /// A text or a pair has more tokens than the model takes, and cutting it was not asked for.
+    #[error("a text or pair of {tokens} tokens, {limit} at most; ask for it to be cut, or split it")]
     TooLong {
         /// Its tokens, special ones included.
         tokens: usize,
@@ -99,8 +99,8 @@ pub enum Error {
         /// What the model takes.
         most: usize,
     },
-    /// The tokenizer does not take a text.
-    #[error("the tokenizer does not take the text: {0}")]
+    /// The tokenizer does not take a text, or the model does not know what it makes of it.
+    #[error("the text cannot be used: {0}")]
     Text(String),
     /// A device that computes no products of this type, or a failed one, or no memory.
     #[error(transparent)]

@@ -1,4 +1,4 @@
-//! The layout of a model folder: which modules follow each other, by `modules.json` of sentence-transformers where there is one.
+//! The layout of a model folder: which modules follow each other, by `modules.json` of sentence-transformers where there is one, and what the other small files say.
 
 use std::path::{Path, PathBuf};
 
@@ -20,11 +20,39 @@ pub(crate) struct Layout {
     pub(crate) tokens_max: Option<usize>,
 }
 
+/// An entry of `modules.json`.
 #[derive(Deserialize)]
-struct Module {
-    path: String,
+pub(crate) struct Module {
+    pub(crate) path: String,
     #[serde(rename = "type")]
-    kind: String,
+    pub(crate) kind: String,
+}
+
+impl Module {
+    /// Its last name: `sentence_transformers.models.Pooling`, and deeper since version 5.
+    fn name(&self) -> &str {
+        self.kind.rsplit('.').next().unwrap_or_default()
+    }
+
+    pub(crate) fn is(&self, name: &str) -> bool {
+        self.name() == name
+    }
+}
+
+/// Most tokens of a text, if a folder says it. A tokenizer without a limit says so by a number that no text reaches.
+pub(crate) fn tokens_max(folder: &Path) -> Result<Option<usize>> {
+    let path = folder.join("sentence_bert_config.json");
+    let asked = if path.exists() { read_json::<SentenceBert>(&path)?.max_seq_length } else { None };
+    let path = folder.join("tokenizer_config.json");
+    match asked {
+        None if path.exists() => Ok(read_json::<TokenizerConfig>(&path)?.model_max_length.map(|most| most as usize)),
+        asked => Ok(asked),
+    }
+}
+
+#[derive(Deserialize)]
+struct TokenizerConfig {
+    model_max_length: Option<f64>,
 }
 
 #[derive(Deserialize)]
@@ -43,8 +71,7 @@ impl Layout {
         if path.exists() {
             let modules: Vec<Module> = read_json(&path)?;
             for (place, module) in modules.iter().enumerate() {
-                // `sentence_transformers.models.Pooling`, and deeper since version 5.
-                match (place, module.kind.rsplit('.').next().unwrap_or_default()) {
+                match (place, module.name()) {
                     (0, "Transformer") => layout.encoder = folder.join(&module.path),
                     (1, "Pooling") => {
                         layout.pooling = Pooling::read(&folder.join(&module.path).join("config.json"))?;
@@ -58,10 +85,7 @@ impl Layout {
                 }
             }
         }
-        let path = layout.encoder.join("sentence_bert_config.json");
-        if path.exists() {
-            layout.tokens_max = read_json::<SentenceBert>(&path)?.max_seq_length;
-        }
+        layout.tokens_max = tokens_max(&layout.encoder)?;
         Ok(layout)
     }
 }

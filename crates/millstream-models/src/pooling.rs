@@ -6,8 +6,8 @@ use std::path::Path;
 use millstream_hal::DType;
 use millstream_tensor::Tensor;
 
+use crate::batch::Batch;
 use crate::config::read_json;
-use crate::encoder::Batch;
 use crate::error::{Error, Result};
 
 /// How the states of a text become one vector.
@@ -43,9 +43,9 @@ impl Pooling {
         }
     }
 
-    /// `[rows, tokens, width]` to `[rows, width]`; `lengths` are the tokens of each row without padding. Enqueues; does not wait.
-    pub(crate) fn pool(self, states: &Tensor, batch: &Batch, lengths: &[usize]) -> Result<Tensor> {
-        let width = states.shape()[2];
+    /// `[rows, tokens, width]` to `[rows, width]`. Enqueues; does not wait.
+    pub(crate) fn pool(self, states: &Tensor, batch: &Batch) -> Result<Tensor> {
+        let (width, lengths) = (states.shape()[2], &batch.lengths);
         match (self, &batch.mask) {
             (Self::Mean, None) => Ok(states.mean_over(&[1])?),
             (Self::Mean, Some(mask)) => {

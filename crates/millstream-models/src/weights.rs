@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use millstream_hal::DType;
 use millstream_runtime::Device;
+use millstream_sync::Arc;
 use millstream_tensor::Tensor;
 use serde::Deserialize;
 
@@ -28,10 +29,11 @@ struct Entry {
 }
 
 /// The weights of a model on a device.
+#[derive(Clone)]
 pub(crate) struct Weights<'a> {
     device: &'a Device,
     path: PathBuf,
-    entries: HashMap<String, Entry>,
+    entries: Arc<HashMap<String, Entry>>,
     /// Byte of the file at which elements begin.
     data: u64,
     /// What stands before the names of the architecture.
@@ -67,14 +69,13 @@ impl<'a> Weights<'a> {
                 return Err(Error::damaged(path, format!("{name} ends at byte {needed}, the file has {bytes}")));
             }
         }
-        Ok(Self { device, path: path.to_owned(), entries, data, prefix: "" })
+        Ok(Self { device, path: path.to_owned(), entries: Arc::new(entries), data, prefix: "" })
     }
 
-    /// Names are looked up behind the first of `prefixes` under which there is a tensor `name`.
-    pub(crate) fn behind(mut self, prefixes: &[&'static str], name: &str) -> Self {
+    /// The same file, where names are looked up behind the first of `prefixes` under which there is a tensor `name`.
+    pub(crate) fn behind(&self, prefixes: &[&'static str], name: &str) -> Self {
         let found = prefixes.iter().find(|prefix| self.entries.contains_key(&format!("{prefix}{name}")));
-        self.prefix = found.unwrap_or(&"");
-        self
+        Self { prefix: found.unwrap_or(&""), ..self.clone() }
     }
 
     /// The tensor `name` of `shape`, in f32. Errors: `NoTensor`, `Shape`, `WeightType`, `Damaged`, `Tensor`.

@@ -53,3 +53,7 @@ struct GuideToTensors;
 #[cfg(all(doctest, feature = "models"))]
 #[doc = include_str!("../../../docs/guide/embedding.md")]
 struct GuideToEmbedding;
+
+#[cfg(all(doctest, feature = "models"))]
+#[doc = include_str!("../../../docs/guide/reranking.md")]
+struct GuideToReranking;

@@ -9,7 +9,7 @@ const PAGE: &str = include_str!("../../../../docs/cli.md");
 #[test]
 fn every_flag_of_every_help_is_on_the_page() {
     let tool = Tool::new();
-    for command in ["verify", "stress", "trace", "embed", "ledger", "doctor"] {
+    for command in ["verify", "stress", "trace", "embed", "rerank", "ledger", "doctor"] {
         let help = tool.run(&[command, "--help"]).ends(0).out;
         let words = help.split_whitespace().map(|word| word.trim_end_matches(','));
         let flags: BTreeSet<&str> = words.filter(|word| word.starts_with("--") && word.len() > 2).collect();
@@ -24,7 +24,7 @@ fn every_flag_of_every_help_is_on_the_page() {
 #[test]
 fn every_flag_of_the_page_is_in_a_help() {
     let tool = Tool::new();
-    let helps: String = ["verify", "stress", "trace", "embed", "ledger", "doctor"]
+    let helps: String = ["verify", "stress", "trace", "embed", "rerank", "ledger", "doctor"]
         .iter()
         .map(|command| tool.run(&[command, "--help"]).out)
         .collect();

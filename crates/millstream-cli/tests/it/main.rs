@@ -12,6 +12,8 @@ mod ledger;
 #[path = "../../../millstream-verify/tests/published/mod.rs"]
 mod published;
 mod regression;
+#[cfg(feature = "models")]
+mod rerank;
 mod rounds;
 mod schema;
 mod tamper;

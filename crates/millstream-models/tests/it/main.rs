@@ -1,7 +1,9 @@
-//! An encoder of a few thousand random weights, which the reference made together with its vectors (`benches/peers/embed_reference.py`).
+//! Encoders and cross-encoders of a few thousand random weights (`benches/peers/tiny_models.py`), which the reference made together with vectors and scores (`embed_reference.py`, `rerank_reference.py`).
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod cross;
+mod cross_bad_input;
 mod threads;
 mod values;
 
