@@ -9,6 +9,7 @@ mod ci;
 mod inventory;
 mod layers;
 mod loom;
+mod mutants;
 mod page;
 mod sanitize;
 mod shuttle;
@@ -41,6 +42,8 @@ enum Task {
         #[arg(default_value = "")]
         only: String,
     },
+    /// Changes of the protocols' code, made by cargo-mutants: tests must fail. Takes hours.
+    Mutants(mutants::Options),
     /// Randomised schedules of whole protocols; seeded bugs must be found.
     Shuttle {
         /// Only cases whose name contains this.
@@ -88,6 +91,7 @@ fn main() -> ExitCode {
         Task::Bans => bans::run(),
         Task::Layers => layers::run(),
         Task::Loom { only } => loom::run(&only),
+        Task::Mutants(options) => mutants::run(&options),
         Task::Shuttle { only, seed } => shuttle::run(&only, seed),
         Task::Sanitize { sanitizer, only } => sanitize::run(sanitizer, &only),
         Task::Specs => specs::run(),

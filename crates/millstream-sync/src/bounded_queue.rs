@@ -130,3 +130,30 @@ impl<T> Drop for BoundedQueue<T> {
         while self.try_pop().is_some() {}
     }
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::Arc;
+
+    #[test]
+    fn it_counts_its_values_and_refuses_one_too_many() {
+        let queue = BoundedQueue::with_capacity(3);
+        assert_eq!((queue.capacity(), queue.len(), queue.is_empty()), (4, 0, true));
+        for value in 0..4 {
+            assert_eq!(queue.try_push(value), Ok(()));
+            assert_eq!((queue.len(), queue.is_empty()), (value + 1, false));
+        }
+        assert_eq!(queue.try_push(4), Err(4));
+        assert_eq!((queue.try_pop(), queue.len()), (Some(0), 3));
+    }
+
+    #[test]
+    fn what_it_still_has_drops_with_it() {
+        let queue = BoundedQueue::with_capacity(2);
+        let value = Arc::new(());
+        assert!(queue.try_push(value.clone()).is_ok() && queue.try_push(value.clone()).is_ok());
+        drop(queue);
+        assert_eq!(Arc::strong_count(&value), 1);
+    }
+}

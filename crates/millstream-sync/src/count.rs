@@ -52,3 +52,16 @@ macro_rules! statistics {
         }
     };
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_counted_adds_up() {
+        let count = Count::default();
+        count.hit();
+        count.add(2);
+        assert_eq!(count.get(), 3);
+    }
+}

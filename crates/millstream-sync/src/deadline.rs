@@ -60,3 +60,38 @@ impl From<Option<Instant>> for Deadline {
         Self::after(instant.map(|at| at.saturating_duration_since(Instant::now())))
     }
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::schedule::{Settings, run_with};
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn a_deadline_counts_down_on_the_clock_of_the_machine() {
+        assert_eq!((Deadline::NEVER.left(), Deadline::NEVER.passed()), (None, false));
+        assert_eq!(Deadline::after(None).left(), None);
+        assert_eq!(Deadline::after(Some(Duration::MAX)).left(), None, "beyond the end of the clock");
+        assert!(Deadline::after(Some(Duration::ZERO)).passed());
+        let far = [Deadline::after(Some(HOUR)), Deadline::from(Instant::now().checked_add(HOUR))];
+        for deadline in far {
+            let left = deadline.left().expect("it will pass");
+            assert!(left > HOUR / 2 && left <= HOUR && !deadline.passed(), "{left:?}");
+        }
+        assert!(Deadline::from(Some(Instant::now())).passed());
+        assert_eq!(Deadline::from(None).left(), None);
+    }
+
+    #[test]
+    fn a_deadline_of_a_scheduled_thread_counts_down_on_the_clock_of_its_schedule() {
+        let body = || {
+            let deadline = Deadline::after(Some(HOUR));
+            let left = deadline.left().expect("it will pass");
+            assert!(left <= HOUR && Deadline::after(Some(HOUR)).left() == Some(HOUR), "no time passes by itself");
+            assert!(!deadline.passed() && Deadline::after(Some(Duration::ZERO)).passed());
+        };
+        let outcome = run_with(&Settings::new(1), vec![Box::new(body)]);
+        assert!(outcome.is_clean(), "{:?}", outcome.panics);
+    }
+}

@@ -137,3 +137,42 @@ impl Progress {
         self.completed() >= position || self.bell.wait_until(timeout, || self.completed() >= position)
     }
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::Arc;
+    use crate::schedule::{Settings, run_with};
+
+    const SHORT: Option<Duration> = Some(Duration::from_millis(5));
+
+    #[test]
+    fn a_wait_ends_when_its_condition_holds_or_its_time_is_over_and_leaves_no_sleeper() {
+        let bell = Doorbell::new();
+        assert!(bell.wait_until(None, || true));
+        assert!(!bell.wait_until(SHORT, || false));
+        assert_eq!(bell.sleepers.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_position_is_waited_for_until_it_is_reached() {
+        let progress = Progress::new();
+        progress.advance(3);
+        assert_eq!(progress.completed(), 3);
+        assert_eq!([2, 3, 4].map(|position| progress.wait(position, SHORT)), [true, true, false]);
+    }
+
+    #[test]
+    fn a_wait_in_a_scheduled_run_ends_in_the_same_two_ways() {
+        for seed in 0..8 {
+            let progress = Arc::new(Progress::new());
+            let (waiter, advancer) = (progress.clone(), progress);
+            let wait = move || {
+                assert!(waiter.wait(1, None));
+                assert!(!waiter.wait(2, SHORT));
+            };
+            let outcome = run_with(&Settings::new(seed), vec![Box::new(wait), Box::new(move || advancer.advance(1))]);
+            assert!(outcome.is_clean(), "seed {seed}: {:?} {:?}", outcome.panics, outcome.hang);
+        }
+    }
+}

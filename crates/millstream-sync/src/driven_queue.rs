@@ -125,3 +125,39 @@ impl<T> DrivenQueue<T> {
         self.driver.is_taken()
     }
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_driver_says_why_it_came_back() {
+        let queue = DrivenQueue::with_capacity(2);
+        assert_eq!((queue.is_empty(), queue.has_room(), queue.is_driven()), (true, true, false));
+        assert_eq!((queue.try_push(1), queue.try_push(2), queue.try_push(3)), (Ok(()), Ok(()), Err(3)));
+        assert_eq!((queue.is_empty(), queue.has_room()), (false, false));
+        let mut worked = Vec::new();
+        let stopped = queue.drive(|| true, |item| worked.push(item));
+        assert_eq!((stopped, &*worked), (Driven::Stopped, &[][..]));
+        let inside = |item| {
+            assert!(queue.is_driven());
+            assert_eq!(queue.drive(|| false, |_| ()), Driven::ByAnother);
+            worked.push(item);
+        };
+        assert_eq!(queue.drive(|| false, inside), Driven::Empty);
+        assert_eq!((worked, queue.is_driven()), (vec![1, 2], false));
+    }
+
+    #[test]
+    fn an_item_is_kept_only_in_an_empty_queue_that_nobody_drives() {
+        let queue = DrivenQueue::with_capacity(2);
+        assert!(queue.keep());
+        assert!(queue.is_driven() && !queue.keep());
+        let mut worked = false;
+        assert!(queue.work_kept(|| worked = true));
+        assert!(worked && !queue.is_driven());
+        assert!(queue.keep());
+        assert!(!queue.work_kept(|| queue.try_push(()).expect("room")), "another has pushed");
+        assert!(!queue.keep() && !queue.is_driven());
+    }
+}

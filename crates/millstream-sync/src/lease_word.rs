@@ -206,3 +206,73 @@ impl Default for LeaseWord {
         Self::new()
     }
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+
+    fn state(word: &LeaseWord) -> [bool; 4] {
+        [word.is_idle(), word.is_busy(), word.is_closed(), word.is_revoked()]
+    }
+
+    #[test]
+    fn a_lease_is_idle_or_busy_or_closed_or_revoked() {
+        let word = LeaseWord::new();
+        assert_eq!(state(&word), [true, false, false, false]);
+        assert_eq!((word.begin(), word.begin()), (Begun::Outermost, Begun::Nested));
+        assert_eq!(state(&word), [false, true, false, false]);
+        assert!(!word.revoke());
+        word.end();
+        assert!(word.revoke() && !word.revoke());
+        assert_eq!(state(&word), [false, false, false, true]);
+        assert_eq!((word.begin(), word.close()), (Begun::Revoked, Closed::Revoked));
+        let word = LeaseWord::new();
+        assert_eq!((word.close(), word.begin(), word.revoke()), (Closed::Own, Begun::Revoked, false));
+        assert_eq!(state(&word), [false, false, true, false]);
+    }
+
+    #[test]
+    fn a_lease_is_kept_until_its_last_handle_is_gone() {
+        let word = LeaseWord::new();
+        for _ in 0..3 {
+            word.begin();
+            word.keep();
+            word.keep();
+            word.end();
+            assert_eq!((state(&word), word.revoke()), ([false; 4], false));
+            word.let_go();
+            assert_eq!(state(&word), [false; 4]);
+            word.let_go();
+            assert_eq!(state(&word), [true, false, false, false]);
+        }
+        let word = LeaseWord::kept();
+        assert!(!word.revoke());
+        word.let_go();
+        assert!(word.revoke());
+    }
+
+    #[test]
+    fn each_end_of_an_operation_that_keeps_the_lease_has_another_number() {
+        let word = LeaseWord::new();
+        word.keep();
+        let mut numbers: Vec<u32> = Vec::new();
+        for _ in 0..4 {
+            word.begin();
+            word.end();
+            let kept = word.word.load(Ordering::Relaxed);
+            assert!(kept & STATE == KEPT && !numbers.contains(&kept), "{kept} after {numbers:?}");
+            numbers.push(kept);
+        }
+    }
+
+    #[test]
+    fn the_last_handle_of_an_operation_that_goes_on_leaves_the_word_to_its_owner() {
+        let word = LeaseWord::new();
+        word.begin();
+        word.keep();
+        word.let_go();
+        assert!(word.is_busy());
+        word.end();
+        assert!(word.is_idle());
+    }
+}

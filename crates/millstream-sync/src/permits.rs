@@ -244,3 +244,41 @@ impl Queue {
         Some(self.granted.swap_remove(at).1)
     }
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+    use crate::lock::enter;
+
+    const SHORT: Option<Duration> = Some(Duration::from_millis(5));
+
+    #[test]
+    fn a_claim_that_gets_no_slot_says_why_and_waits_no_longer() {
+        let permits = Permits::new(1);
+        assert_eq!((permits.slots().len(), permits.claim(0), permits.claim(0)), (1, Some(0), None));
+        assert_eq!((permits.waits(), permits.waiting()), (0, 0));
+        let claim = |open| enter(|held| permits.claim_waiting(held, Deadline::after(SHORT), || open));
+        assert_eq!((claim(true), claim(false)), (Err(Denied::TimedOut), Err(Denied::Closed)));
+        assert_eq!((permits.waits(), permits.waiting(), permits.passed_on()), (2, 0, 0));
+        enter(|held| permits.release(held, 0)).expect("it was claimed");
+        assert!(enter(|held| permits.release(held, 0)).is_err());
+        assert_eq!((claim(true), permits.waits()), (Ok(0), 2));
+        assert_eq!(enter(|held| permits.overtaken_max(held)), 0);
+    }
+
+    #[test]
+    fn the_oldest_looks_for_a_slot_with_nothing_held_until_it_finds_one() {
+        let permits = Permits::new(1);
+        permits.claim(0);
+        let mut looks = 0;
+        let look = |held: &mut Held<'_, Nothing>| {
+            looks += 1;
+            assert_eq!(permits.waiting(), 1);
+            if looks == 3 {
+                permits.release(held, 0).expect("it was claimed");
+            }
+        };
+        let found = enter(|held| permits.claim_looking(held, Deadline::NEVER, || true, SHORT, look));
+        assert_eq!((found, looks, permits.waiting()), (Ok(0), 3, 0));
+    }
+}

@@ -88,3 +88,34 @@ impl SlotSet {
 fn place(slot: usize) -> (usize, u64) {
     (slot / 64, 1 << (slot % 64))
 }
+
+#[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_claim_takes_the_first_free_slot_from_where_it_is_told_and_then_from_the_start() {
+        let set = SlotSet::new(3);
+        assert_eq!((set.len(), set.is_empty(), SlotSet::new(0).is_empty()), (3, false, true));
+        assert_eq!([1, 1, 7, 0].map(|first| set.claim_from(first)), [Some(1), Some(2), Some(0), None]);
+        assert_eq!(set.claimed(), 3);
+    }
+
+    #[test]
+    fn each_slot_has_a_bit_of_its_own() {
+        let set = SlotSet::new(SLOTS_MAX);
+        for slot in [1, 64, 129, SLOTS_MAX - 1] {
+            assert!(set.claim_slot(slot) && !set.claim_slot(slot));
+            let claimed: Vec<usize> = (0..SLOTS_MAX).filter(|slot| set.is_claimed(*slot)).collect();
+            assert_eq!((claimed, set.claimed()), (vec![slot], 1));
+            assert_eq!((set.release(slot), set.release(slot)), (Ok(()), Err(NotClaimed)));
+        }
+        assert_eq!(set.claimed(), 0);
+    }
+
+    #[test]
+    #[should_panic(expected = "257 slots, at most 256")]
+    fn a_set_has_a_most_of_slots() {
+        let _ = SlotSet::new(SLOTS_MAX + 1);
+    }
+}

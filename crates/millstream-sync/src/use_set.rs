@@ -155,4 +155,25 @@ mod tests {
         assert!(set.is_empty());
         assert_eq!(all(&set), []);
     }
+
+    #[test]
+    fn each_stream_has_a_bit_of_its_own() {
+        let last = SLOTS_MAX as u16 - 1;
+        let set = UseSet::new();
+        set.add(last, POSITION_MASK);
+        set.add(65, 1);
+        let exact = [Use::Exact { stream: last, position: (1 << 48) - 1 }, Use::Exact { stream: 65, position: 1 }];
+        assert_eq!(all(&set), exact);
+        for again in 0..3 {
+            for stream in [0, 64, 128] {
+                set.add(stream, 7 + again);
+            }
+        }
+        let masked = [0, 64, 65, 128, last].map(|stream| Use::Masked { stream });
+        assert_eq!(all(&set), masked);
+        set.clear();
+        set.add(1, 2);
+        assert_eq!(all(&set), [Use::Exact { stream: 1, position: 2 }]);
+        assert!(!set.is_empty());
+    }
 }
