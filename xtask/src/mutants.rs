@@ -120,7 +120,7 @@ fn show(group: &Group, judge: &Judge, mutants: &[Mutant]) -> Result<Vec<(Mutant,
 /// What makes a build quick, in a target folder of its own.
 fn environment(command: &mut Command, judge: &Judge, target: PathBuf) {
     let quick = [
-        ("CARGO_INCREMENTAL", "0"),
+        ("CARGO_INCREMENTAL", "1"),
         ("CARGO_PROFILE_DEV_DEBUG", "0"),
         ("CARGO_PROFILE_DEV_OPT_LEVEL", "0"),
         ("RUST_BACKTRACE", "0"),
