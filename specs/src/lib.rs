@@ -11,6 +11,7 @@
 //! **Checked by** `tests/cases.rs`: counts, planted bugs, and that every property is broken by one of them.
 #![forbid(unsafe_code)]
 
+pub mod batch_queue;
 pub mod check;
 pub mod event_reuse;
 pub mod exit_hook;
@@ -43,6 +44,7 @@ macro_rules! each_model {
         $function::<event_reuse::Config>($($argument),*);
         $function::<fork::Config>($($argument),*);
         $function::<exit_hook::Config>($($argument),*);
+        $function::<batch_queue::Config>($($argument),*);
     };
 }
 

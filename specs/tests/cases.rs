@@ -56,6 +56,7 @@ macro_rules! tables {
 }
 
 tables!(
+    batch_queue,
     event_reuse,
     exit_hook,
     faults_and_reads,

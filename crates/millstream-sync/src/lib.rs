@@ -1,5 +1,5 @@
 //! Every protocol that a model checker must see: locks whose order is a type, slot set, permits, inbox, owner word, lease word, gate,
-//! use set, queue, driven queue, ring, timeline.
+//! use set, queue, driven queue, batch queue, ring, timeline.
 //!
 //! This is the only crate that names `std::sync`, `std::sync::atomic` or `thread_local!`; all others take their
 //! atomics and locks from here, so that loom, shuttle, ThreadSanitizer and scheduled runs each need one seam and not twelve.
@@ -8,6 +8,7 @@
 //! The table of locks and of their allowed nestings is in [`lock::levels`].
 
 pub mod atomic;
+pub mod batch_queue;
 pub mod bounded_queue;
 pub mod doorbell;
 pub mod driven_queue;
@@ -28,6 +29,7 @@ mod count;
 mod deadline;
 mod seam;
 
+pub use batch_queue::BatchQueue;
 pub use bounded_queue::BoundedQueue;
 pub use count::Count;
 pub use deadline::Deadline;

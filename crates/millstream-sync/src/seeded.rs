@@ -43,11 +43,13 @@ pub enum Bug {
     ExitUnwaited,
     /// The deleter of imported memory does not wait for the memory's users.
     EarlyDeleter,
+    /// The answer to a request wakes nobody who waits for it.
+    UnwokenCaller,
 }
 
 impl Bug {
     /// All bugs, in the order of the report.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::SkippedWait,
         Self::LostSecondUser,
         Self::EarlyReuse,
@@ -66,6 +68,7 @@ impl Bug {
         Self::ExitGateOpen,
         Self::ExitUnwaited,
         Self::EarlyDeleter,
+        Self::UnwokenCaller,
     ];
 
     /// Name on the command line and in reports.
@@ -90,6 +93,7 @@ impl Bug {
             Self::ExitGateOpen => "exit-gate-open",
             Self::ExitUnwaited => "exit-unwaited",
             Self::EarlyDeleter => "early-deleter",
+            Self::UnwokenCaller => "unwoken-caller",
         }
     }
 

@@ -104,6 +104,11 @@ fn churn_is_clean_and_drives_what_it_claims() {
 }
 
 #[test]
+fn batch_queue_is_clean_and_drives_what_it_claims() {
+    is_clean_and_drives_what_it_claims("batch_queue");
+}
+
+#[test]
 fn configurations_is_clean_and_drives_what_it_claims() {
     is_clean_and_drives_what_it_claims("configurations");
 }

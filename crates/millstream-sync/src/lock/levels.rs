@@ -10,6 +10,7 @@
 //! | `Limbo` | freed blocks that are still in use elsewhere | nothing | no |
 //! | `EventPool` | native events at rest | nothing | no |
 //! | `ProfilerSink` | the list of profiler rings | nothing | no |
+//! | `BatchQueue` | the requests of a batch queue; the answer to one | nothing | no |
 //!
 //! Two of a kind are never held together. A crate above may declare an isolated lock of its own with [`crate::isolated_lock!`].
 
@@ -127,6 +128,8 @@ lock_table! {
         EventPool;
         /// List of profiler rings.
         ProfilerSink;
+        /// Requests of a batch queue; the answer to one.
+        BatchQueue;
     }
     nestings {
         DeviceState > StreamSlots;

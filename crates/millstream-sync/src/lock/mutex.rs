@@ -181,6 +181,11 @@ impl Signal {
         Self { inner: seam::Condvar::new() }
     }
 
+    /// Wakes one that waits, if any does.
+    pub fn notify_one(&self) {
+        self.inner.notify_one();
+    }
+
     /// Wakes all that wait.
     pub fn notify_all(&self) {
         self.inner.notify_all();

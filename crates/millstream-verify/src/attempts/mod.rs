@@ -3,6 +3,7 @@
 //! Each attempt is a function of a [`Context`] that drives the public runtime, looks at what it did, and returns the filled [`Attempt`] with its
 //! findings. Nothing in it is an opinion: a pattern without an executed probe is not covered, a counter at zero makes the round incomplete.
 
+pub mod batch_queue;
 pub mod churn;
 pub mod configurations;
 pub mod events;
@@ -65,7 +66,7 @@ pub struct Entry {
 }
 
 /// The attempts that are made of probes alone.
-pub static SHEETS: [&sheet::Sheet; 9] = [
+pub static SHEETS: [&sheet::Sheet; 10] = [
     &hand_over::SHEET,
     &memory::SHEET,
     &events::SHEET,
@@ -75,6 +76,7 @@ pub static SHEETS: [&sheet::Sheet; 9] = [
     &oversubscription::SHEET,
     &churn::SHEET,
     &faults::SHEET,
+    &batch_queue::SHEET,
 ];
 
 macro_rules! further {
@@ -90,7 +92,7 @@ macro_rules! further {
 }
 
 /// All attempts, in the order they run.
-pub static ATTEMPTS: [Entry; 15] = [
+pub static ATTEMPTS: [Entry; 16] = [
     Entry {
         id: "thread_local",
         title: "Thread-Local Storage Analysis",
@@ -129,6 +131,7 @@ pub static ATTEMPTS: [Entry; 15] = [
         run: simulated_schedules::run,
     },
     further!(faults, "faults", "Faults"),
+    further!(batch_queue, "batch_queue", "Batch Queue"),
     Entry {
         id: "configurations",
         title: "Configurations",

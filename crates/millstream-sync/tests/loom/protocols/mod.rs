@@ -1,5 +1,6 @@
 //! The protocols, one file each, named as in the crate.
 
+mod batch_queue;
 mod bounded_queue;
 mod doorbell;
 mod driven_queue;
@@ -29,6 +30,7 @@ pub fn all() -> Vec<Case> {
         doorbell::cases(),
         bounded_queue::cases(),
         driven_queue::cases(),
+        batch_queue::cases(),
         ring::cases(),
         timeline::cases(),
     ];
