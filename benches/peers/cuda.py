@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Millstream, hand-written CUDA, PyTorch threads and libtorch on one GPU, in turns: the stress workload.
+"""Millstream, hand-written CUDA, PyTorch threads, libtorch and burn on one GPU, in turns: the stress workload.
 
-    python3 benches/peers/cuda.py [--quick] [--python PY] [--binary BIN] [--rounds N] [--minutes M] [--out FILE] [--date YYYY-MM-DD]
+    python3 benches/peers/cuda.py [--quick] [--python PY] [--binary BIN] [--burn PROGRAM] [--rounds N] [--minutes M] [--out FILE] [--date YYYY-MM-DD]
 
-Before it: cargo build --release -p millstream-cli --features cuda. It builds the programs in C++ itself, in a folder that it throws away, with nvcc, and with g++ against the torch of the Python that
+Before it: cargo build --release -p millstream-cli --features cuda, and for burn cargo build --release --manifest-path benches/peers/burn_cuda/Cargo.toml. It builds the programs in C++ itself, in a folder that it throws away, with nvcc, and with g++ against the torch of the Python that
 is named. A peer that cannot be built or run is named in the page with the reason.
 
 Each round runs every programme once in a cell (size, threads) before the next cell, so that all meet the same machine. No round is begun that would end after --minutes. The result is
@@ -34,6 +34,7 @@ def arguments():
     parser.add_argument("--python", default=os.environ.get("PEERS_PYTHON", sys.executable), help="interpreter that has torch")
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     parser.add_argument("--binary", default=target / "release" / "millstream", help="the release build of millstream, with CUDA")
+    parser.add_argument("--burn", type=pathlib.Path, default=HERE / "burn_cuda" / "target" / "release" / "burn_cuda", help="the release build of burn_cuda")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--minutes", type=float, default=8.5)
     parser.add_argument("--date", default=datetime.date.today().isoformat())

@@ -104,7 +104,7 @@ class Programs:
                 self.servers[name] = Server([self.handwritten, "serve"], [product])
         if LIBTORCH not in self.not_run:
             self.servers[LIBTORCH] = Server([str(folder / "libtorch")])
-        self.not_run[BURN] = "there is no program for it here yet"
+        self.attempt(BURN, lambda: self.start_burn(options.burn))
 
     def attempt(self, name, step):
         try:
@@ -116,6 +116,11 @@ class Programs:
         if subprocess.run([self.python, "-c", "import torch; assert torch.cuda.is_available()"], stderr=subprocess.DEVNULL).returncode != 0:
             raise NotRun("this Python has no torch that sees a GPU")
         self.servers[PYTORCH] = Server([self.python, str(HERE / "torch_cuda.py")])
+
+    def start_burn(self, program):
+        if not program.is_file():
+            raise NotRun(f"{program} was not built: cargo build --release --manifest-path benches/peers/burn_cuda/Cargo.toml")
+        self.servers[BURN] = Server([str(program)])
 
     def ours(self, size, threads, seconds):
         each = max(1, TOTAL[size] // threads // SYNC_EVERY) * SYNC_EVERY

@@ -127,8 +127,8 @@ pub struct Verify {
     /// Source tree that the binary must match, instead of the one that is found
     #[arg(long, value_name = "DIR")]
     pub source: Option<PathBuf>,
-    /// Verify the model in this folder too (not in this build)
-    #[arg(long, value_name = "DIR")]
+    /// Verify the sentence encoder in this folder too, from all threads
+    #[arg(long, value_name = "DIR", conflicts_with = "seeded_bugs")]
     pub model: Option<PathBuf>,
     /// End an attempt with its first finding.
     #[arg(long, hide = true, requires = "attempt")]

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use millstream_verify::attempts::probes::Child;
 use millstream_verify::model::{Attempt, Round, Stress};
+use millstream_verify::model_folder::ModelFolder;
 use millstream_verify::plan::Plan;
 use millstream_verify::round::{self, Done, Request, Selection};
 use millstream_verify::{console, report, streak};
@@ -20,10 +21,6 @@ const CHILD_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Runs the command.
 pub fn run(arguments: &Verify) -> Ended {
-    if arguments.model.is_some() {
-        let text = "this build cannot verify a model: run `millstream verify` without --model";
-        return Err(Stop::Error(code::ABSENT, text.to_owned()));
-    }
     progress::listen();
     if arguments.seeded_bugs {
         return seeded::run(arguments);
@@ -48,8 +45,10 @@ fn request(arguments: &Verify) -> Result<Request, Stop> {
         (_, true) => Selection::All,
         _ => Selection::Default,
     };
+    let model = arguments.model.as_deref().map(ModelFolder::read).transpose()?;
+    let Verify { soak, first_finding, .. } = *arguments;
     Ok(Request {
-        plan: Plan { soak: arguments.soak, first_finding: arguments.first_finding, ..arguments.workload.plan(0) },
+        plan: Plan { soak, first_finding, model, ..arguments.workload.plan(0) },
         seed: arguments.workload.seed,
         selection,
         out: arguments.out.clone(),

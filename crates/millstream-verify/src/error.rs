@@ -83,6 +83,16 @@ pub enum Error {
         /// The ids there are.
         known: String,
     },
+    /// The attempt is about a model, and none is there.
+    #[error("attempt {id} needs a model: name its folder with --model")]
+    NoModel {
+        /// The attempt.
+        id: &'static str,
+    },
+    /// The folder of the model is no model, or not one that is supported.
+    #[cfg(feature = "models")]
+    #[error(transparent)]
+    Model(#[from] millstream::models::Error),
     /// The attempt has probes that run in processes of their own.
     #[error("attempt {id} starts processes of its own: name the millstream binary with `Rounds::binary`")]
     NeedsBinary {
@@ -129,7 +139,10 @@ impl Error {
             Error::NotATree { .. }
             | Error::TooLarge { .. }
             | Error::UnknownAttempt { .. }
+            | Error::NoModel { .. }
             | Error::NeedsBinary { .. } => 64,
+            #[cfg(feature = "models")]
+            Error::Model(error) => of_model(error),
             Error::Read { source, .. } if source.kind() == io::ErrorKind::NotFound => 64,
             Error::Read { .. } => 70,
             Error::Write { .. } => 73,
@@ -137,5 +150,18 @@ impl Error {
             Error::OtherSubject { .. } | Error::NotReplayable { .. } => 65,
             Error::Absent(_) | Error::FeatureAbsent { .. } => 69,
         }
+    }
+}
+
+/// The exit code of an error of a model: 64 bad input, 65 damaged files, 70 internal.
+#[cfg(feature = "models")]
+fn of_model(error: &millstream::models::Error) -> u8 {
+    use millstream::models::Error as Model;
+    use millstream::{Error as Tensor, RuntimeError};
+    match error {
+        Model::Damaged { .. } | Model::NoTensor { .. } | Model::Shape { .. } | Model::WeightType { .. } => 65,
+        Model::Tensor(Tensor::Runtime(RuntimeError::OutOfMemory { .. })) => 64,
+        Model::Tensor(_) => 70,
+        _ => 64,
     }
 }

@@ -23,6 +23,7 @@ mod error;
 pub mod history;
 pub mod ledger;
 pub mod model;
+pub mod model_folder;
 pub mod open;
 pub mod own_code;
 pub mod plan;

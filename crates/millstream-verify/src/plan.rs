@@ -4,6 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::model_folder::ModelFolder;
+
 /// A device by its name on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceName {
@@ -80,6 +82,8 @@ pub struct Plan {
     pub seed: u64,
     /// Whether every value is compared with the sequential run.
     pub compare: bool,
+    /// A model of the user's that is verified too.
+    pub model: Option<ModelFolder>,
     /// Whether an attempt ends with its first finding, its later probes not run: enough to see that a seeded bug is caught.
     pub first_finding: bool,
 }
@@ -99,6 +103,7 @@ impl Plan {
             warm_up: 0,
             seed,
             compare: true,
+            model: None,
             first_finding: false,
         }
     }

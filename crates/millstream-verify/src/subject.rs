@@ -151,10 +151,13 @@ pub fn build_id() -> Result<String> {
     } else {
         env::current_exe().map_err(|source| Error::Read { path: "the running executable".into(), source })?
     };
+    File::open(&path).and_then(sha256_of_file).map_err(|source| Error::Read { path, source })
+}
+
+/// SHA-256 of the rest of `file`, in lower-case hex.
+pub(crate) fn sha256_of_file(mut file: File) -> io::Result<String> {
     let mut hasher = Sha256::new();
-    File::open(&path)
-        .and_then(|mut file| io::copy(&mut file, &mut hasher))
-        .map_err(|source| Error::Read { path, source })?;
+    io::copy(&mut file, &mut hasher)?;
     Ok(hex(&hasher.finalize()))
 }
 

@@ -79,7 +79,6 @@ fn what_the_build_lacks_is_69_with_the_command_that_has_it() {
     let command = "cargo run --release --features seeded-bugs -- verify --seeded-bugs";
     tool.run(&["verify", "--seeded-bugs"]).refuses(69, &[command]);
     tool.run(&["--plant", "lock-order", "doctor"]).refuses(69, &[command]);
-    tool.run(&["verify", "--model", "."]).refuses(69, &["--model"]);
     assert!(!tool.path("").exists());
 }
 

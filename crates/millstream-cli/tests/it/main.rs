@@ -9,6 +9,8 @@ mod elsewhere;
 mod embed;
 mod interrupt;
 mod ledger;
+#[cfg(feature = "models")]
+mod model;
 #[path = "../../../millstream-verify/tests/published/mod.rs"]
 mod published;
 mod regression;

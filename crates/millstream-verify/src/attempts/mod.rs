@@ -16,6 +16,8 @@ pub mod lock_order;
 pub mod memory;
 pub mod out_of_memory;
 pub mod oversubscription;
+#[cfg(feature = "models")]
+pub mod own_model;
 pub mod probes;
 pub mod sheet;
 pub mod shutdown;
@@ -142,8 +144,17 @@ pub static ATTEMPTS: [Entry; 16] = [
     Entry { id: "soak", title: "Soak", default: false, claims: &soak::CLAIMS, run: soak::run },
 ];
 
+/// The attempt on the user's model, which only a round with a model runs; none in a build without models.
+#[must_use]
+pub fn of_model() -> Option<&'static Entry> {
+    #[cfg(feature = "models")]
+    return Some(&own_model::ENTRY);
+    #[cfg(not(feature = "models"))]
+    None
+}
+
 /// The attempt of that id.
 #[must_use]
 pub fn named(id: &str) -> Option<&'static Entry> {
-    ATTEMPTS.iter().find(|entry| entry.id == id)
+    ATTEMPTS.iter().chain(of_model()).find(|entry| entry.id == id)
 }

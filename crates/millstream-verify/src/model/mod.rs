@@ -22,8 +22,8 @@ pub use coverage::{Choice, Configuration, Coverage, CoverageOfTwo, Factor};
 pub use finding::Finding;
 pub use result::RoundResult;
 pub use round::{
-    Calibration, Config, ConsecutiveClean, DeviceInfo, HistoryPoint, LedgerLink, Machine, NotCounted, Note, Round,
-    SCHEMA,
+    Calibration, Config, ConsecutiveClean, DeviceInfo, HistoryPoint, LedgerLink, Machine, NotCounted, Note, OwnModel,
+    Round, SCHEMA,
 };
 pub use soak::{Soak, SoakWindow};
 pub use stress::{Blocks, DriverCalls, Handover, Lane, Latency, LatencyBucket, Span, Stress, Timeline};

@@ -124,6 +124,18 @@ pub struct Config {
     /// Seconds of the soak; absent where it is as long as by default.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub soak_seconds: Option<f64>,
+    /// The user's model that is verified too; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<OwnModel>,
+}
+
+/// A model of the user's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnModel {
+    /// Its folder, as it was given.
+    pub folder: String,
+    /// SHA-256 over names and contents of its files.
+    pub sha256: String,
 }
 
 /// Consecutive clean rounds up to and including this one.

@@ -6,7 +6,9 @@ use std::thread;
 use super::{Ground, Request, device_name};
 use crate::attempts::ATTEMPTS;
 use crate::date;
-use crate::model::{Attempt, Config, ConsecutiveClean, DeviceInfo, Machine, Round, RoundResult, SCHEMA, SiteStatus};
+use crate::model::{
+    Attempt, Config, ConsecutiveClean, DeviceInfo, Machine, OwnModel, Round, RoundResult, SCHEMA, SiteStatus,
+};
 use crate::plan::{Plan, SOAK};
 use crate::{Result, subject};
 
@@ -108,6 +110,10 @@ fn config(plan: &Plan) -> Config {
         operations: ["randn", "matmul", "sum", "mean"].map(str::to_owned).to_vec(),
         duration_seconds: (!plan.duration.is_zero()).then_some(plan.duration.as_secs_f64()),
         soak_seconds: (plan.soak != SOAK).then_some(plan.soak.as_secs_f64()),
+        model: plan
+            .model
+            .as_ref()
+            .map(|model| OwnModel { folder: model.path.display().to_string(), sha256: model.sha256.clone() }),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::{Result, date, report, streak};
 
 /// Runs a round for the ledger.
 pub(super) fn run(request: &Request, progress: &dyn Progress) -> Result<Done> {
-    let entries = request.selection.entries()?;
+    let entries = request.selection.entries(request.plan.model.as_ref())?;
     let ground = Ground::survey(request, &request.plan)?;
     let mut lock = Ledger::at(&request.out).lock_round_within(request.patience)?;
     let n = lock.n();
@@ -44,7 +44,7 @@ pub(super) fn run(request: &Request, progress: &dyn Progress) -> Result<Done> {
 
 /// Runs the attempts by name; the ledger is only read.
 pub(super) fn run_unlisted(request: &Request, progress: &dyn Progress) -> Result<Done> {
-    let entries = request.selection.entries()?;
+    let entries = request.selection.entries(request.plan.model.as_ref())?;
     let ground = Ground::survey(request, &request.plan)?;
     let ledger = Ledger::at(&request.out).check()?;
     let n = ledger.last_n() + 1;

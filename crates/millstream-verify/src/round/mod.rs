@@ -74,7 +74,7 @@ pub struct Done {
 /// the attempts take.
 ///
 /// # Errors
-/// Before anything is written: [`Error::UnknownAttempt`], [`Error::NotATree`], [`Error::Absent`], [`Error::TooLarge`], and of a replay
+/// Before anything is written: [`Error::UnknownAttempt`], [`Error::NoModel`], [`Error::NotATree`], [`Error::Absent`], [`Error::TooLarge`], [`Error::Model`], and of a replay
 /// [`Error::OtherSubject`], [`Error::NotReplayable`], [`Error::NotARound`]. Then [`Error::Ledger`] and [`Error::Write`].
 pub fn run(request: &Request, progress: &dyn Progress) -> Result<Done> {
     match &request.replay {
@@ -94,6 +94,26 @@ pub fn look_at_device(plan: &Plan) -> Result<millstream::DeviceInfo> {
     device.shutdown(Duration::from_secs(1));
     check_fits(plan, &info)?;
     Ok(info)
+}
+
+/// Opens the model of `plan` once, so that a folder that is no model is told before anything is written.
+fn look_at_model(plan: &Plan) -> Result<()> {
+    let Some(folder) = &plan.model else { return Ok(()) };
+    #[cfg(feature = "models")]
+    {
+        let device = open::open(&plan.device, plan.seed, |_| {})?;
+        millstream::models::Embedder::open(&device, &folder.path)?;
+        device.shutdown(Duration::from_secs(1));
+        Ok(())
+    }
+    #[cfg(not(feature = "models"))]
+    {
+        let _ = folder;
+        Err(Error::FeatureAbsent {
+            feature: "models",
+            command: "cargo run --release --features models -- verify --model DIR",
+        })
+    }
 }
 
 /// The machine as a round describes it.
@@ -129,6 +149,7 @@ impl Ground {
     fn survey(request: &Request, plan: &Plan) -> Result<Self> {
         let binding = subject::check_binding(request.source.as_deref())?;
         let device = look_at_device(plan)?;
+        look_at_model(plan)?;
         Ok(Ground { subject: subject::embedded(), binding, build_id: subject::build_id()?, device })
     }
 }

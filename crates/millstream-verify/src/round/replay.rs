@@ -9,6 +9,7 @@ use super::{Done, Ground, Request, Selection, describe, listed, publish};
 use crate::attempts::configurations::Rows;
 use crate::ledger::Ledger;
 use crate::model::{Attempt, Finding, Note, Round, RoundResult};
+use crate::model_folder::ModelFolder;
 use crate::plan::{Plan, Progress, SOAK};
 use crate::subject::{self, Subject};
 use crate::{Error, Result, report, streak};
@@ -18,11 +19,11 @@ pub(super) fn run(request: &Request, file: &Path, progress: &dyn Progress) -> Re
     let text = fs::read_to_string(file).map_err(|source| Error::Read { path: file.to_path_buf(), source })?;
     let old = report::from_json(&text)?;
     check_subject(&old)?;
-    let plan = plan_of(&old)?;
+    let plan = Plan { model: model_of(&old, request.plan.model.as_ref())?, ..plan_of(&old)? };
     let rows = Rows::of(&old.attempts, &plan.device).map_err(|why| Error::NotReplayable { why })?;
     let ids = old.attempts.iter().map(|attempt| attempt.id.clone()).collect();
     let selection = if request.selection.is_listed() { Selection::Named(ids) } else { request.selection.clone() };
-    let entries = selection.entries()?;
+    let entries = selection.entries(plan.model.as_ref())?;
     let ground = Ground::survey(request, &plan)?;
     let request = Request { plan: plan.clone(), selection, seed: Some(plan.seed), ..request.clone() };
     let mut round = describe::blank(&ground, &plan, old.n);
@@ -94,8 +95,29 @@ fn plan_of(old: &Round) -> Result<Plan> {
         warm_up: 0,
         seed: old.seed,
         compare: true,
+        model: None,
         first_finding: false,
     })
+}
+
+/// The model of the round, from its folder or from the one that is named now: with the same files in it.
+fn model_of(old: &Round, given: Option<&ModelFolder>) -> Result<Option<ModelFolder>> {
+    let refused = |why: String| Err(Error::NotReplayable { why });
+    let Some(wanted) = &old.config.model else {
+        return if given.is_some() { refused("it had no model".to_owned()) } else { Ok(None) };
+    };
+    let model = match given {
+        Some(model) => model.clone(),
+        None => ModelFolder::read(Path::new(&wanted.folder))?,
+    };
+    if model.sha256 != wanted.sha256 {
+        let (found, folder) = (&model.sha256, model.path.display());
+        return refused(format!(
+            "its model had the hash {}, {folder} has {found} (--model names another folder)",
+            wanted.sha256
+        ));
+    }
+    Ok(Some(model))
 }
 
 /// Holds the digest of each stress against the one in the file, where both come from the same build and numeric class.
