@@ -70,8 +70,9 @@ pub fn interpret(kernel: &Kernel, out: &mut [u8], inputs: &[&[u8]]) -> Result<()
         Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
             layers::layer_norm(*dtype, [*rows, *width], f64::from(*epsilon), *residual, out, inputs);
         }
-        Kernel::Attention { dtype, views, scale, .. } => {
-            layers::attention(*dtype, &views.all(), f64::from(*scale), out, inputs);
+        Kernel::Attention { dtype, views, scale, masked, biased } => {
+            let (mask, bias) = (masked.then(|| inputs[3]), biased.then(|| inputs[3 + usize::from(*masked)]));
+            layers::attention(*dtype, &views.all(), f64::from(*scale), out, &inputs[..3], [mask, bias]);
         }
         Kernel::Upload { bytes } => transfer::copy_bytes(out, 0, inputs[0], 0, *bytes),
         Kernel::Download { bytes, from, to } => transfer::copy_bytes(out, *to, inputs[0], *from, *bytes),

@@ -130,7 +130,9 @@ pub(crate) fn execute(level: Level, team: &Team, launch: &Launch) {
         Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
             layers::layer_norm(&run, *dtype, [*rows, *width], *epsilon, *residual);
         }
-        Kernel::Attention { dtype, views, scale, masked } => layers::attention(&run, *dtype, views, *scale, *masked),
+        Kernel::Attention { dtype, views, scale, masked, biased } => {
+            layers::attention(&run, *dtype, views, *scale, [*masked, *biased]);
+        }
         Kernel::Upload { bytes } => run.output::<u8>(*bytes).whole().copy_from_slice(&run.input(1)[..*bytes]),
         Kernel::Download { bytes, from, to } => {
             let out = run.output::<u8>(to.checked_add(*bytes).expect("a range of bytes"));

@@ -134,8 +134,8 @@ pub(crate) fn enqueue(to: &To<'_>, launch: &Launch) -> Answer {
         Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
             layers::layer_norm(to, launch, *dtype, [*rows, *width], *epsilon, *residual)
         }
-        Kernel::Attention { dtype, views, scale, masked } => {
-            layers::attention(to, launch, *dtype, &views.all(), *scale, *masked)
+        Kernel::Attention { dtype, views, scale, masked, biased } => {
+            layers::attention(to, launch, *dtype, &views.all(), *scale, [*masked, *biased])
         }
         Kernel::Upload { bytes } => to.driver.copy_to_device(ptr(0), ptr(1), *bytes, to.stream),
         Kernel::Download { bytes, from, to: at } if *bytes <= CARRIED_MAX => {

@@ -181,9 +181,9 @@ pub enum Kernel {
         /// Whether there is a residual.
         residual: bool,
     },
-    /// `[out, q, k, v]`, or `[out, q, k, v, mask]`: `softmax(q k^T * scale) v` for each sequence and head; the views are
+    /// `[out, q, k, v]`, then `mask` and `bias` where there are: `softmax(q k^T * scale + bias) v` for each sequence and head; the views are
     /// `[batch, tokens, heads, width]`, elements of the last axis side by side. `mask` is bool, row-major `[batch, tokens]` from its first byte on: keys that are false count
-    /// for nobody, and a query without a key gives zeros. No more than a few rows of scores exist at any time. Floats; `width` at most [`Kernel::HEAD_MAX`].
+    /// for nobody, and a query without a key gives zeros. `bias` is row-major `[heads, tokens, tokens]` of queries and keys from its first byte on, finite or minus infinity: such a key does not count for that query. No more than a few rows of scores exist at any time. Floats; `width` at most [`Kernel::HEAD_MAX`].
     Attention {
         /// Type of all but the mask.
         dtype: DType,
@@ -193,6 +193,8 @@ pub enum Kernel {
         scale: f32,
         /// Whether there is a mask.
         masked: bool,
+        /// Whether there is a bias.
+        biased: bool,
     },
     /// `[out, staging]`: host to device, `bytes` from the start of the staging operand.
     Upload {

@@ -3,7 +3,7 @@
 use crate::{DevicePtr, Kernel};
 
 /// Most operands of a launch, its workspace included.
-pub const MAX_OPERANDS: usize = 5;
+pub const MAX_OPERANDS: usize = 6;
 
 /// How a kernel touches an operand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use crate::encoder::Encoder;
 use crate::error::{Error, Result};
 use crate::family::{Family, First, Types};
 use crate::linear::Linear;
+use crate::relative;
 use crate::weights::Weights;
 
 /// Normalises what is added to a residual.
@@ -58,15 +59,15 @@ impl Layer {
         })
     }
 
-    /// `[rows * tokens, width]` to the same.
-    fn forward(&self, x: &Tensor, batch: &Batch, sizes: &Sizes) -> Result<Tensor> {
+    /// `[rows * tokens, width]` to the same; `bias` is `[heads, tokens, tokens]`.
+    fn forward(&self, x: &Tensor, batch: &Batch, bias: Option<&Tensor>, sizes: &Sizes) -> Result<Tensor> {
         let each = sizes.width / sizes.heads;
         let heads = |linear: &Linear| -> Result<Tensor> {
             Ok(linear.forward(x, None)?.reshape(&[batch.rows, batch.tokens, sizes.heads, each])?)
         };
         let (query, key, value) = (heads(&self.query)?, heads(&self.key)?, heads(&self.value)?);
         let scale = 1.0 / (each as f32).sqrt();
-        let seen = Tensor::attention(&query, &key, &value, batch.mask.as_ref(), scale)?;
+        let seen = Tensor::attention(&query, &key, &value, batch.mask.as_ref(), bias, scale)?;
         let seen = self.output.forward(&seen.reshape(&x.shape())?, None)?;
         let x = self.output_norm.forward(&seen, x)?;
         let inner = self.up.forward(&x, Some(sizes.activation))?;
@@ -74,16 +75,24 @@ impl Layer {
     }
 }
 
+/// Places that a token of a text can have.
+fn usable(sizes: &Sizes, padding: Option<i64>) -> usize {
+    sizes.positions.saturating_sub(padding.map_or(0, |padding| padding as usize + 1))
+}
+
 /// The model on a device.
 pub(crate) struct Bert {
     sizes: Sizes,
-    first: First,
+    /// The padding token's number, where places are counted from behind it.
+    padding: Option<i64>,
     /// How many types of tokens there are, and whether the tokenizer says which.
     types: usize,
     given: bool,
     words: Tensor,
     /// Of each type and place, the places of the first type first: `[types * positions, width]`.
     places: Tensor,
+    /// What attention adds to its scores: `[heads, positions, positions]`.
+    relative: Option<Tensor>,
     norm: Norm,
     layers: Vec<Layer>,
 }
@@ -96,6 +105,18 @@ impl Bert {
         let table =
             |name: &str, rows: usize| weights.tensor(&format!("embeddings.{name}.weight"), &[rows, sizes.width]);
         let mut places = table("position_embeddings", sizes.positions)?;
+        let padding = match family.first {
+            First::Zero => None,
+            First::BehindPadding => Some(sizes.padding),
+            First::Behind(number) => Some(number),
+        };
+        let relative = match family.relative {
+            Some(name) => {
+                let table = weights.tensor(name, &[relative::BUCKETS, sizes.heads])?;
+                Some(relative::bias(places.device(), &table, usable(&sizes, padding))?)
+            }
+            None => None,
+        };
         let types = match family.types {
             Types::Given => sizes.types,
             Types::First | Types::None => 1,
@@ -105,7 +126,8 @@ impl Bert {
             places = places.add(&all)?.reshape(&[types * sizes.positions, sizes.width])?;
         }
         Ok(Self {
-            first: family.first,
+            padding,
+            relative,
             types,
             given: family.types == Types::Given,
             words: weights.tensor(words, &[sizes.vocabulary, sizes.width])?,
@@ -119,14 +141,14 @@ impl Bert {
 
 impl Encoder for Bert {
     fn places(&self, tokens: &Tokens) -> Result<Vec<i64>> {
-        let (positions, padding, types) = (self.sizes.positions as i64, self.sizes.padding, self.types as i64);
+        let (positions, types) = (self.sizes.positions as i64, self.types as i64);
         let mut next = 0..;
         let place = |(id, kind): (&i64, &i64)| {
             let kind = if self.given { *kind } else { 0 };
-            let at = match self.first {
-                First::BehindPadding if *id == padding => padding,
-                First::BehindPadding => padding + 1 + next.next().unwrap_or(0),
-                First::Zero => next.next().unwrap_or(0),
+            let at = match self.padding {
+                Some(padding) if *id == padding => padding,
+                Some(padding) => padding + 1 + next.next().unwrap_or(0),
+                None => next.next().unwrap_or(0),
             };
             match kind < types {
                 true => Ok(kind * positions + at),
@@ -140,8 +162,10 @@ impl Encoder for Bert {
         let (rows, tokens, width) = (batch.rows, batch.tokens, self.sizes.width);
         let words = self.words.index_select(0, &batch.ids)?;
         let mut x = self.norm.forward(&words, &self.places.index_select(0, &batch.places)?)?;
+        let corner = |all: &Tensor| all.narrow(1, 0, tokens)?.narrow(2, 0, tokens)?.contiguous();
+        let bias = self.relative.as_ref().map(corner).transpose()?;
         for layer in &self.layers {
-            x = layer.forward(&x, batch, &self.sizes)?;
+            x = layer.forward(&x, batch, bias.as_ref(), &self.sizes)?;
         }
         Ok(x.reshape(&[rows, tokens, width])?)
     }
@@ -151,10 +175,7 @@ impl Encoder for Bert {
     }
 
     fn positions(&self) -> usize {
-        match self.first {
-            First::Zero => self.sizes.positions,
-            First::BehindPadding => (self.sizes.positions as i64 - self.sizes.padding - 1).max(0) as usize,
-        }
+        usable(&self.sizes, self.padding)
     }
 
     fn vocabulary(&self) -> usize {

@@ -9,7 +9,7 @@ use crate::batch::{Batch, Tokens};
 use crate::bert::Bert;
 use crate::config::{Named, Sizes, read_json};
 use crate::error::{Error, Result};
-use crate::family::{BERT, DISTILBERT, Family, ROBERTA};
+use crate::family::{BERT, DISTILBERT, Family, MPNET, ROBERTA};
 use crate::head::Head;
 use crate::weights::Weights;
 
@@ -38,24 +38,26 @@ struct Table<const N: usize> {
     names: &'static str,
 }
 
-static ENCODERS: Table<4> = Table {
+static ENCODERS: Table<5> = Table {
     all: [
         ("BertModel", &BERT),
         ("RobertaModel", &ROBERTA),
         ("XLMRobertaModel", &ROBERTA),
+        ("MPNetModel", &MPNET),
         ("DistilBertModel", &DISTILBERT),
     ],
-    names: "BertModel, RobertaModel, XLMRobertaModel, DistilBertModel",
+    names: "BertModel, RobertaModel, XLMRobertaModel, MPNetModel, DistilBertModel",
 };
-static CROSS_ENCODERS: Table<4> = Table {
+static CROSS_ENCODERS: Table<5> = Table {
     all: [
         ("BertForSequenceClassification", &BERT),
         ("RobertaForSequenceClassification", &ROBERTA),
         ("XLMRobertaForSequenceClassification", &ROBERTA),
+        ("MPNetForSequenceClassification", &MPNET),
         ("DistilBertForSequenceClassification", &DISTILBERT),
     ],
     names: "BertForSequenceClassification, RobertaForSequenceClassification, XLMRobertaForSequenceClassification, \
-            DistilBertForSequenceClassification",
+            MPNetForSequenceClassification, DistilBertForSequenceClassification",
 };
 
 impl<const N: usize> Table<N> {

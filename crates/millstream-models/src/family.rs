@@ -1,4 +1,4 @@
-//! Where the architectures of the BERT family differ: names of tensors, the place of the first token, types of tokens, the head.
+//! Where the architectures of the BERT family differ: names of tensors, the place of the first token, types of tokens, a bias of attention, the head.
 
 use millstream_hal::UnaryOp;
 
@@ -11,6 +11,8 @@ pub(crate) struct Family {
     pub(crate) layer: Names,
     pub(crate) first: First,
     pub(crate) types: Types,
+    /// The tensor of the bias of attention by relative position, which all layers share.
+    pub(crate) relative: Option<&'static str>,
     pub(crate) head: HeadNames,
 }
 
@@ -33,6 +35,8 @@ pub(crate) enum First {
     Zero,
     /// Behind the number of the padding token that `config.json` names. Padding tokens inside a text have that number as their place and are not counted.
     BehindPadding,
+    /// The same with this number, whatever `config.json` names.
+    Behind(i64),
 }
 
 /// Embeddings of the type of a token: which text of a pair it belongs to.
@@ -71,6 +75,7 @@ pub(crate) static BERT: Family = Family {
     layer: BERT_LAYER,
     first: First::Zero,
     types: Types::Given,
+    relative: None,
     head: HeadNames { dense: "bert.pooler.dense", activation: UnaryOp::Tanh, out: "classifier" },
 };
 
@@ -81,6 +86,25 @@ pub(crate) static ROBERTA: Family = Family {
     layer: BERT_LAYER,
     first: First::BehindPadding,
     types: Types::First,
+    relative: None,
+    head: HeadNames { dense: "classifier.dense", activation: UnaryOp::Tanh, out: "classifier.out_proj" },
+};
+
+/// Song and others 2020.
+pub(crate) static MPNET: Family = Family {
+    prefix: "mpnet.",
+    layers: "encoder.layer",
+    layer: Names {
+        query: "attention.attn.q",
+        key: "attention.attn.k",
+        value: "attention.attn.v",
+        output: "attention.attn.o",
+        output_norm: "attention.LayerNorm",
+        ..BERT_LAYER
+    },
+    first: First::Behind(1),
+    types: Types::None,
+    relative: Some("encoder.relative_attention_bias.weight"),
     head: HeadNames { dense: "classifier.dense", activation: UnaryOp::Tanh, out: "classifier.out_proj" },
 };
 
@@ -100,5 +124,6 @@ pub(crate) static DISTILBERT: Family = Family {
     },
     first: First::Zero,
     types: Types::None,
+    relative: None,
     head: HeadNames { dense: "pre_classifier", activation: UnaryOp::Relu, out: "classifier" },
 };

@@ -17,6 +17,7 @@ mod folder;
 mod head;
 mod linear;
 mod pooling;
+mod relative;
 mod reranker;
 mod scoring;
 mod tokenizer;

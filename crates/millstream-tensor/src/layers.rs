@@ -116,11 +116,18 @@ impl Tensor {
         Ok([self.elements() / width.max(1), width])
     }
 
-    /// Scaled dot-product attention, `softmax(q k^T * scale) v` for each sequence and head: three times `[batch, tokens, heads, width]`, of any strides as long as the elements of a head lie side by side (others are copied), give the
-    /// same shape, in row-major order. `mask` is a bool `[batch, tokens]`: keys that are false count for nobody, and a query without a key gives zeros. No matrix of all scores exists at any time. Floats; `width` at most 128.
-    /// Enqueues; does not wait.
+    /// Scaled dot-product attention, `softmax(q k^T * scale + bias) v` for each sequence and head: three times `[batch, tokens, heads, width]`, of any strides as long as the elements of a head lie side by side (others are copied), give the
+    /// same shape, in row-major order. `mask` is a bool `[batch, tokens]`: keys that are false count for nobody, and a query without a key gives zeros. `bias` is `[heads, tokens, tokens]` of queries and keys, the same for every sequence, finite or minus infinity: such a key does not count for that query. No
+    /// matrix of all scores exists at any time. Floats; `width` at most 128. Enqueues; does not wait.
     /// Errors: shapes that do not fit, a wider head, different element types, a mask that is not bool, a type that is not a float, different devices, `OutOfMemory`, and those of the runtime.
-    pub fn attention(q: &Self, k: &Self, v: &Self, mask: Option<&Self>, scale: f32) -> Result<Self> {
+    pub fn attention(
+        q: &Self,
+        k: &Self,
+        v: &Self,
+        mask: Option<&Self>,
+        bias: Option<&Self>,
+        scale: f32,
+    ) -> Result<Self> {
         const OPERATION: &str = "attention";
         let dtype = q.dtype();
         if !dtype.is_float() {
@@ -146,6 +153,13 @@ impl Tensor {
             if fits { mask.contiguous() } else { Err(refused(mask, "the mask is [batch, tokens]")) }
         });
         let mask = mask.transpose()?;
+        let bias = bias.map(|bias| {
+            same_kind(OPERATION, q, bias)?;
+            let [tokens, heads] = [1, 2].map(|axis| q.layout().size(axis));
+            let fits = bias.shape() == [heads, tokens, tokens];
+            if fits { bias.contiguous() } else { Err(refused(bias, "the bias is [heads, tokens, tokens]")) }
+        });
+        let bias = bias.transpose()?;
         let side_by_side = |tensor: &Self| {
             let (layout, last) = (tensor.layout(), 3);
             let lies = layout.size(last) <= 1 || layout.stride(last) == 1;
@@ -153,13 +167,14 @@ impl Tensor {
         };
         let (q, k, v) = (side_by_side(q)?, side_by_side(k)?, side_by_side(v)?);
         let views = Views::new([*q.layout(), *k.layout(), *v.layout()]).map_err(Error::layout(OPERATION))?;
-        let kernel = Kernel::Attention { dtype, views, scale, masked: mask.is_some() };
-        let out = q.dense(OPERATION)?;
-        match &mask {
-            Some(mask) => {
-                Self::launch(OPERATION, q.device(), out, &[q.buffer(), k.buffer(), v.buffer(), mask.buffer()], kernel)
-            }
-            None => Self::launch(OPERATION, q.device(), out, &[q.buffer(), k.buffer(), v.buffer()], kernel),
+        let kernel = Kernel::Attention { dtype, views, scale, masked: mask.is_some(), biased: bias.is_some() };
+        // What is not there stands behind what is.
+        let mut inputs = [q.buffer(), k.buffer(), v.buffer(), q.buffer(), q.buffer()];
+        let mut count = 3;
+        for other in mask.iter().chain(&bias) {
+            inputs[count] = other.buffer();
+            count += 1;
         }
+        Self::launch(OPERATION, q.device(), q.dense(OPERATION)?, &inputs[..count], kernel)
     }
 }

@@ -65,12 +65,17 @@ pub fn footprint(kernel: &Kernel) -> Footprint {
                 false => Footprint::of([out, a, each.clone(), each]),
             }
         }
-        Kernel::Attention { dtype, views, masked, .. } => {
+        Kernel::Attention { dtype, views, masked, biased, .. } => {
             let [q, k, v] = views.all().map(|view| hull(*dtype, &view));
-            let keys = if views.elements() == 0 { 0 } else { views.view(0).size(0) * views.view(0).size(1) };
-            match masked {
-                true => Footprint::of([out, q, k, v, of(DType::Bool, keys)]),
-                false => Footprint::of([out, q, k, v]),
+            let [batch, tokens, heads] = [0, 1, 2].map(|axis| views.view(0).size(axis));
+            let any = usize::from(views.elements() > 0);
+            let mask = of(DType::Bool, any * batch * tokens);
+            let bias = of(*dtype, any * heads * tokens * tokens);
+            match (masked, biased) {
+                (true, true) => Footprint::of([out, q, k, v, mask, bias]),
+                (true, false) => Footprint::of([out, q, k, v, mask]),
+                (false, true) => Footprint::of([out, q, k, v, bias]),
+                (false, false) => Footprint::of([out, q, k, v]),
             }
         }
         Kernel::Upload { bytes } => Footprint::of([0..*bytes, 0..*bytes]),

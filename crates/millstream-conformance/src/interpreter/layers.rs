@@ -54,10 +54,17 @@ pub(super) fn layer_norm(
     }
 }
 
-pub(super) fn attention(dtype: DType, views: &[Layout; 3], scale: f64, out: &mut [u8], inputs: &[&[u8]]) {
+pub(super) fn attention(
+    dtype: DType,
+    views: &[Layout; 3],
+    scale: f64,
+    out: &mut [u8],
+    inputs: &[&[u8]],
+    [mask, bias]: [Option<&[u8]>; 2],
+) {
     let [batch, tokens, heads, width] = std::array::from_fn(|axis| views[0].size(axis));
     if width == 0 {
-        // No element is written and none is read, of the mask either.
+        // No element is written and none is read, of mask and bias either.
         return;
     }
     let [q, k, v]: [Vec<f64>; 3] =
@@ -65,13 +72,17 @@ pub(super) fn attention(dtype: DType, views: &[Layout; 3], scale: f64, out: &mut
     let at = |sequence: usize, token: usize, head: usize| ((sequence * tokens + token) * heads + head) * width;
     for row in 0..batch * tokens * heads {
         let (sequence, query, head) = (row / heads / tokens, row / heads % tokens, row % heads);
-        let keys: Vec<usize> = (0..tokens)
-            .filter(|key| inputs.get(3).is_none_or(|mask| read(DType::Bool, mask, sequence * tokens + key).truth()))
-            .map(|key| at(sequence, key, head))
-            .collect();
-        let query = &q[at(sequence, query, head)..][..width];
-        let scores: Vec<f64> =
-            keys.iter().map(|key| query.iter().zip(&k[*key..]).map(|(x, y)| x * y).sum::<f64>() * scale).collect();
+        let of_query = &q[at(sequence, query, head)..][..width];
+        let score = |key: usize| {
+            let product: f64 = of_query.iter().zip(&k[at(sequence, key, head)..]).map(|(x, y)| x * y).sum();
+            let place = (head * tokens + query) * tokens + key;
+            product * scale + bias.map_or(0.0, |bias| read(dtype, bias, place).float())
+        };
+        let (keys, scores): (Vec<usize>, Vec<f64>) = (0..tokens)
+            .filter(|key| mask.is_none_or(|mask| read(DType::Bool, mask, sequence * tokens + key).truth()))
+            .map(|key| (at(sequence, key, head), score(key)))
+            .filter(|(_, score)| *score != f64::NEG_INFINITY)
+            .unzip();
         let most = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let total: f64 = scores.iter().map(|score| (score - most).exp()).sum();
         for j in 0..width {
@@ -118,14 +129,20 @@ mod tests {
         let views = Views::new([view; 3]).unwrap();
         let (q, k, v) = (bytes_of(&[1.0, 0.0]), bytes_of(&[0.0, 3f32.ln()]), bytes_of(&[4.0, 8.0]));
         let mut out = [0u8; 8];
-        let kernel = |masked| Kernel::Attention { dtype: DType::F32, views, scale: 1.0, masked };
-        interpret(&kernel(false), &mut out, &[&q, &k, &v]).unwrap();
+        let kernel = |masked, biased| Kernel::Attention { dtype: DType::F32, views, scale: 1.0, masked, biased };
+        interpret(&kernel(false, false), &mut out, &[&q, &k, &v]).unwrap();
         // Weights 1/4 and 3/4, then equal ones.
         assert_eq!(floats_of(&out), [7.0, 6.0]);
-        interpret(&kernel(true), &mut out, &[&q, &k, &v, &[1, 0]]).unwrap();
+        interpret(&kernel(true, false), &mut out, &[&q, &k, &v, &[1, 0]]).unwrap();
         assert_eq!(floats_of(&out), [4.0, 4.0]);
-        interpret(&kernel(true), &mut out, &[&q, &k, &v, &[0, 0]]).unwrap();
+        interpret(&kernel(true, false), &mut out, &[&q, &k, &v, &[0, 0]]).unwrap();
         assert_eq!(floats_of(&out), [0.0, 0.0]);
+        // What is added to the second score of the first query makes its weights equal; minus infinity leaves the first key out.
+        let bias = bytes_of(&[0.0, -3.0f32.ln(), f32::NEG_INFINITY, 0.0]);
+        interpret(&kernel(false, true), &mut out, &[&q, &k, &v, &bias]).unwrap();
+        assert_eq!(floats_of(&out), [6.0, 8.0]);
+        interpret(&kernel(true, true), &mut out, &[&q, &k, &v, &[1, 0], &bias]).unwrap();
+        assert_eq!(floats_of(&out), [4.0, 0.0]);
     }
 
     #[test]

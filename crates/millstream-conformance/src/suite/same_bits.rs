@@ -77,7 +77,7 @@ pub(super) fn how_operands_lie_changes_no_bit(make: Make<'_>) {
     for dtype in types {
         let attention = |v: &[Layout]| {
             let views = Views::new([v[0], v[1], v[2]]).expect("views of one shape");
-            Kernel::Attention { dtype, views, scale: 0.3, masked: false }
+            Kernel::Attention { dtype, views, scale: 0.3, masked: false, biased: false }
         };
         for shape in [[2, 40, 2, 16], [1, 130, 3, 32]] {
             same(&rig, &mut lane, dtype, Lie::Part, &[&shape[..]; 3], &attention);

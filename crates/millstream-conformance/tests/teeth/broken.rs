@@ -185,8 +185,8 @@ fn another(kernel: Kernel) -> Kernel {
         Kernel::LayerNorm { dtype, rows, width, epsilon, residual } => {
             Kernel::LayerNorm { dtype, rows, width, epsilon: epsilon * 1.01, residual }
         }
-        Kernel::Attention { dtype, views, scale, masked } => {
-            Kernel::Attention { dtype, views, scale: scale * 1.000_1, masked }
+        Kernel::Attention { dtype, views, scale, masked, biased } => {
+            Kernel::Attention { dtype, views, scale: scale * 1.000_1, masked, biased }
         }
         Kernel::Cast { from: DType::F64, to, a } if to != DType::F64 => Kernel::Cast { from: DType::I64, to, a },
         other => other,

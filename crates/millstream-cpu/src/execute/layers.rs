@@ -69,11 +69,11 @@ pub(super) fn layer_norm(run: &Run<'_>, dtype: DType, [rows, width]: [usize; 2],
     });
 }
 
-pub(super) fn attention(run: &Run<'_>, dtype: DType, views: &Views<3>, scale: f32, masked: bool) {
-    by_float!(dtype, T => of_floats::<T>(run, views, scale, masked));
+pub(super) fn attention(run: &Run<'_>, dtype: DType, views: &Views<3>, scale: f32, with: [bool; 2]) {
+    by_float!(dtype, T => of_floats::<T>(run, views, scale, with));
 }
 
-fn of_floats<S: Stored<Compute: Real>>(run: &Run<'_>, views: &Views<3>, scale: f32, masked: bool) {
+fn of_floats<S: Stored<Compute: Real>>(run: &Run<'_>, views: &Views<3>, scale: f32, [masked, biased]: [bool; 2]) {
     let [q, k, v] = views.all();
     let [batch, tokens, heads, width] = std::array::from_fn(|axis| q.size(axis));
     let elements = views.elements();
@@ -82,7 +82,8 @@ fn of_floats<S: Stored<Compute: Real>>(run: &Run<'_>, views: &Views<3>, scale: f
     }
     let operand = |index: usize, layout| Heads::new(run.input::<S>(index), layout);
     let mask = masked.then(|| &run.input::<u8>(4)[..batch * tokens]);
-    let with = Attention { q: operand(1, &q), k: operand(2, &k), v: operand(3, &v), mask, scale };
+    let bias = biased.then(|| &run.input::<S>(4 + usize::from(masked))[..heads * tokens * tokens]);
+    let with = Attention { q: operand(1, &q), k: operand(2, &k), v: operand(3, &v), mask, bias, scale };
     let each = heads * width;
     let out = run.output::<S>(elements);
     // The work is that of the scores: one for each key.

@@ -1,4 +1,4 @@
-//! Scaled dot-product attention: `softmax(q k^T * scale) v` for each sequence and head.
+//! Scaled dot-product attention: `softmax(q k^T * scale + bias) v` for each sequence and head.
 //!
 //! Scores exist for [`QUERIES`] queries and [`KEYS`] keys at a time: a row keeps its greatest score, the sum of its exponentials and its weighted sum of values, and scales the latter two when a later
 //! block of keys has a greater score (Milakov, Gimelshein, "Online normalizer calculation for softmax", 2018). Keys are turned as they are read, so that both products go through rows of numbers side by side.
@@ -59,6 +59,8 @@ pub struct Attention<'a, S> {
     pub v: Heads<'a, S>,
     /// For each token of each sequence whether it counts as a key: not 0.
     pub mask: Option<&'a [u8]>,
+    /// For each head, query and key what is added to the score.
+    pub bias: Option<&'a [S]>,
     /// Factor of the scores.
     pub scale: f32,
 }
@@ -142,6 +144,10 @@ impl<S: Stored<Compute: Real>> Work for Block<'_, S> {
                     near.v[j][value.len()..wide].fill(zero);
                 }
                 near.score(rows, width);
+                let biased = with.bias.map(|bias| &bias[(head * tokens + first) * tokens..][..queries * tokens]);
+                for (row, scores) in biased.iter().flat_map(|bias| bias.chunks_exact(tokens)).zip(&mut near.scores) {
+                    scores.iter_mut().zip(&row[from..from + keys]).for_each(|(score, x)| *score = score.add(x.widen()));
+                }
                 for j in (0..KEYS).filter(|j| *j >= keys || !counts(*j)) {
                     near.scores[..queries].iter_mut().for_each(|row| row[j] = lowest);
                 }

@@ -292,10 +292,13 @@ fn check(launch: &Launch) {
             (1..=whole).for_each(|n| fits(n, rows.saturating_mul(*width).saturating_mul(dtype.bytes())));
             (whole + 1..=whole + 2).for_each(|n| fits(n, width.saturating_mul(dtype.bytes())));
         }
-        Kernel::Attention { dtype, views, masked, .. } => {
+        Kernel::Attention { dtype, views, masked, biased, .. } => {
             (0..3).for_each(|n| view(n + 1, &views.view(n), dtype.bytes()));
             let a = views.view(0);
-            fits(4, if *masked && a.elements() > 0 { a.size(0) * a.size(1) } else { 0 });
+            let (tokens, any) = (a.size(1), usize::from(a.elements() > 0));
+            fits(4, usize::from(*masked) * any * a.size(0) * tokens);
+            let bias = usize::from(*biased) * any * a.size(2).saturating_mul(tokens * tokens);
+            fits(4 + usize::from(*masked), bias.saturating_mul(dtype.bytes()));
         }
         Kernel::Upload { bytes } => (0..2).for_each(|n| fits(n, *bytes)),
         Kernel::Download { bytes, from, to } => {

@@ -118,6 +118,7 @@ struct Attention {
     void* out;
     const void* in[3];
     const u8* mask; // null: every key counts
+    const void* bias; // of heads, queries and keys; null: none
     u64 batch;
     u32 tokens;
     u32 heads;
@@ -127,7 +128,7 @@ struct Attention {
     u32 unused;
 };
 
-static_assert(sizeof(Attention) == 104, "as on the host");
+static_assert(sizeof(Attention) == 112, "as on the host");
 
 #define QUERIES 8
 #define HEAD_MAX 128
@@ -165,6 +166,7 @@ template <class T> DEVICE void attention(const Attention& x) {
             if (counts) {
                 score = 0;
                 for (u32 d = 0; d < x.width; d++) score = fused(queries[warp][d], keys[lane][d], score);
+                if (x.bias && here) score += As<T>::get(((const T*)x.bias)[(head * x.tokens + query) * x.tokens + from + lane]);
             }
             C greatest = score;
             #pragma unroll

@@ -187,6 +187,8 @@ pub(super) struct Attention {
     pub(super) inputs: [u64; 3],
     /// 0 for none.
     pub(super) mask: u64,
+    /// 0 for none.
+    pub(super) bias: u64,
     pub(super) batch: u64,
     pub(super) tokens: u32,
     pub(super) heads: u32,

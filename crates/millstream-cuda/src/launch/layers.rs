@@ -84,7 +84,7 @@ pub(super) fn attention(
     dtype: DType,
     views: &[Layout; 3],
     scale: f32,
-    masked: bool,
+    [masked, biased]: [bool; 2],
 ) -> Answer {
     let [batch, tokens, heads, width] = std::array::from_fn(|axis| views[0].size(axis));
     if views[0].elements() == 0 {
@@ -94,6 +94,7 @@ pub(super) fn attention(
         out: ptr(launch, 0),
         inputs: std::array::from_fn(|n| ptr(launch, n + 1) + (views[n].offset() * dtype.bytes()) as u64),
         mask: if masked { ptr(launch, 4) } else { 0 },
+        bias: if biased { ptr(launch, 4 + usize::from(masked)) } else { 0 },
         batch: batch as u64,
         tokens: tokens as u32,
         heads: heads as u32,

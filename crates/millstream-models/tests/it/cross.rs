@@ -13,10 +13,11 @@ use crate::{Golden, apart, cpu};
 const NEAR: f32 = 2e-5;
 
 /// The folders, and the encoder that each has inside.
-pub(crate) const KINDS: [(&str, &str); 4] = [
+pub(crate) const KINDS: [(&str, &str); 5] = [
     ("bert", "BertModel"),
     ("roberta", "RobertaModel"),
     ("xlm_roberta", "XLMRobertaModel"),
+    ("mpnet", "MPNetModel"),
     ("distilbert", "DistilBertModel"),
 ];
 
@@ -169,6 +170,8 @@ fn a_tensor_that_is_left_out_is_far_from_the_reference() {
         ("roberta", "classifier.dense.bias"),
         ("roberta", "roberta.encoder.layer.0.attention.self.query.bias"),
         ("xlm_roberta", "classifier.out_proj.bias"),
+        ("mpnet", "mpnet.encoder.relative_attention_bias.weight"),
+        ("mpnet", "mpnet.encoder.layer.1.attention.attn.o.bias"),
         ("distilbert", "pre_classifier.bias"),
         ("distilbert", "distilbert.transformer.layer.1.attention.v_lin.bias"),
     ] {

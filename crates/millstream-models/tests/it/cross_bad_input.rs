@@ -119,7 +119,9 @@ fn a_cut_pair_loses_the_end_of_the_longer_text() {
 #[test]
 fn a_limit_is_in_the_range_of_the_model() {
     // Three or four special tokens, and one more; RoBERTa loses the places up to the padding's.
-    for (kind, least, most) in [("bert", 4, 40), ("roberta", 5, 38), ("xlm_roberta", 5, 38), ("distilbert", 4, 40)] {
+    for (kind, least, most) in
+        [("bert", 4, 40), ("roberta", 5, 38), ("xlm_roberta", 5, 38), ("mpnet", 5, 38), ("distilbert", 4, 40)]
+    {
         for asked in [0, least - 1, most + 1] {
             let options = RerankOptions { tokens_max: Some(asked), ..RerankOptions::default() };
             let error = Reranker::open_with(&cpu(), folder(kind), &options).unwrap_err();

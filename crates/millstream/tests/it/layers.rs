@@ -92,9 +92,11 @@ fn attention_is_a_softmax_of_products() {
     let lengths = [37usize, 20];
     let counts: Vec<bool> = lengths.iter().flat_map(|n| (0..tokens).map(move |i| i < *n)).collect();
     let mask = Tensor::from_slice(&device, &counts, &[batch, tokens]).unwrap();
-    let by_parts = |mask: Option<&Tensor>| {
+    let bias = numbers(&device, &[heads, tokens, tokens], 4);
+    let by_parts = |mask: Option<&Tensor>, bias: Option<&Tensor>| {
         let before = |x: &Tensor| x.transpose(1, 2);
         let scores = before(&q)?.matmul(&before(&k)?.transpose(2, 3)?)?.mul(0.4)?;
+        let scores = bias.map_or(Ok(scores.clone()), |bias| scores.add(bias))?;
         let scores = match mask {
             Some(mask) => mask.reshape(&[batch, 1, 1, tokens])?.where_cond(&scores, -1e30)?,
             None => scores,
@@ -102,13 +104,20 @@ fn attention_is_a_softmax_of_products() {
         let weights = scores.sub(&scores.max_keepdim(&[3])?)?.exp()?;
         weights.div(&weights.sum_keepdim(&[3])?)?.matmul(&before(&v)?)?.transpose(1, 2)?.contiguous()
     };
-    near(&Tensor::attention(&q, &k, &v, None, 0.4).unwrap(), &by_parts(None).unwrap());
-    near(&Tensor::attention(&q, &k, &v, Some(&mask), 0.4).unwrap(), &by_parts(Some(&mask)).unwrap());
+    near(&Tensor::attention(&q, &k, &v, None, None, 0.4).unwrap(), &by_parts(None, None).unwrap());
+    near(&Tensor::attention(&q, &k, &v, Some(&mask), None, 0.4).unwrap(), &by_parts(Some(&mask), None).unwrap());
+    for mask in [None, Some(&mask)] {
+        let found = Tensor::attention(&q, &k, &v, mask, Some(&bias), 0.4).unwrap();
+        near(&found, &by_parts(mask, Some(&bias)).unwrap());
+        // Any view.
+        let turned = bias.transpose(1, 2).unwrap().contiguous().unwrap().transpose(1, 2).unwrap();
+        assert_eq!(values(&found), values(&Tensor::attention(&q, &k, &v, mask, Some(&turned), 0.4).unwrap()));
+    }
     // Heads that do not lie side by side are copied.
     let turned = q.transpose(2, 3).unwrap().contiguous().unwrap().transpose(2, 3).unwrap();
     assert_eq!(
-        values(&Tensor::attention(&turned, &k, &v, None, 0.4).unwrap()),
-        values(&Tensor::attention(&q, &k, &v, None, 0.4).unwrap())
+        values(&Tensor::attention(&turned, &k, &v, None, None, 0.4).unwrap()),
+        values(&Tensor::attention(&q, &k, &v, None, None, 0.4).unwrap())
     );
 }
 
@@ -131,11 +140,17 @@ fn what_does_not_fit_is_refused_before_anything_runs() {
     shape(a.index_select(0, &whole));
     assert!(matches!(a.index_select(2, &whole), Err(Error::Axis { axis: 2, .. })));
     let heads = numbers(&device, &[1, 2, 1, 3], 1);
-    shape(Tensor::attention(&heads, &heads, &a, None, 1.0));
+    shape(Tensor::attention(&heads, &heads, &a, None, None, 1.0));
     let wide = Tensor::zeros(&device, &[1, 1, 1, 129]).unwrap();
-    shape(Tensor::attention(&wide, &wide, &wide, None, 1.0));
-    dtype(Tensor::attention(&heads, &heads, &heads, Some(&row), 1.0));
-    shape(Tensor::attention(&heads, &heads, &heads, Some(&a.gt(0.0).unwrap()), 1.0));
+    shape(Tensor::attention(&wide, &wide, &wide, None, None, 1.0));
+    dtype(Tensor::attention(&heads, &heads, &heads, Some(&row), None, 1.0));
+    shape(Tensor::attention(&heads, &heads, &heads, Some(&a.gt(0.0).unwrap()), None, 1.0));
+    shape(Tensor::attention(&heads, &heads, &heads, None, Some(&a), 1.0));
+    let half = Tensor::zeros(&device, &[1, 2, 2]).unwrap().to_dtype(DType::F16).unwrap();
+    assert!(matches!(
+        Tensor::attention(&heads, &heads, &heads, None, Some(&half), 1.0),
+        Err(Error::MixedDTypes { .. })
+    ));
     let other = cpu::open().unwrap();
     let there = numbers(&other, &[3], 1);
     assert!(matches!(a.add_bias(&there, None), Err(Error::Runtime(_))));
