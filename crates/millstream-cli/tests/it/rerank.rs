@@ -54,6 +54,20 @@ fn scores_are_those_of_the_reference_in_the_order_that_is_asked_for() {
 }
 
 #[test]
+fn every_device_of_this_machine_gives_the_scores_of_the_reference() {
+    let golden = include_str!("../../../millstream-models/tests/cross/bert/pairs.jsonl");
+    let golden: Vec<Value> = golden.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let wanted: Vec<&Value> = golden.iter().filter(|line| line["query"] == "where is the cat?").collect();
+    let input: String = wanted.iter().map(|line| format!("{}\n", line["text"].as_str().unwrap())).collect();
+    for device in ["cpu", "cpu:queued", "sim"] {
+        let arguments = ["--query", "where is the cat?", "--in-order", "--threads", "2", "--device", device];
+        let lines = rerank(&arguments, input.as_bytes()).ends(0).objects();
+        let apart = lines.iter().zip(&wanted).map(|(found, wanted)| (score(found) - score(wanted)).abs());
+        assert!(lines.len() == wanted.len() && apart.fold(0.0, f64::max) < 2e-5, "{device}: {lines:?}");
+    }
+}
+
+#[test]
 fn threads_change_no_bit_and_equal_scores_keep_the_order_of_their_lines() {
     let input: String = (0..500).map(|i| format!("the cat {} sits\n", ["a", "b", "c", "d"][i * i % 4])).collect();
     let with = |threads| rerank(&["--query", "a cat", "--threads", threads], input.as_bytes()).ends(0);

@@ -87,10 +87,10 @@ fn keys_that_do_not_count_change_nothing_and_without_any_there_are_zeros() {
 fn a_bias_of_minus_infinity_is_a_key_that_does_not_count() {
     for shape in SHAPES {
         let [batch, tokens, heads, _] = shape;
-        let mask: Vec<u8> = (0..batch * tokens).map(|i| u8::from(i % tokens % 3 == 0)).collect();
+        let mask: Vec<u8> = (0..batch * tokens).map(|i| u8::from((i % tokens).is_multiple_of(3))).collect();
         let masked = run::<f32>(Level::best(), shape, batch * tokens, Some(&mask));
         // The same keys for every query and head, the others with one and the same number.
-        let one = |i: usize| if i % tokens % 3 == 0 { 2.5 } else { f32::NEG_INFINITY };
+        let one = |i: usize| if (i % tokens).is_multiple_of(3) { 2.5 } else { f32::NEG_INFINITY };
         let bias: Vec<f32> = (0..heads * tokens * tokens).map(one).collect();
         for part in [batch * tokens, 3, 50] {
             let found = biased(Level::best(), shape, part, None, Some(&bias));
