@@ -216,6 +216,9 @@ impl Model {
 pub struct Embed {
     #[command(flatten)]
     pub model: Model,
+    /// Join the texts of all threads into batches of about one length and so many tokens, 1..=1048576
+    #[arg(long, value_name = "B", value_parser = RangedU64ValueParser::<usize>::new().range(1..=1 << 20))]
+    pub batch_tokens: Option<usize>,
     /// How states become a vector, mean, cls or last; the default is the folder's
     #[arg(long, value_name = "HOW", value_parser = ["mean", "cls", "last"])]
     pub pooling: Option<String>,

@@ -30,7 +30,7 @@ pub(crate) struct Batch {
 
 impl Batch {
     /// `all` has one row at the least. Errors: `Text` of the encoder, `Tensor`.
-    pub(crate) fn new(device: &Device, encoder: &dyn Encoder, all: &[Tokens]) -> Result<Self> {
+    pub(crate) fn new(device: &Device, encoder: &dyn Encoder, all: &[&Tokens]) -> Result<Self> {
         let lengths: Vec<usize> = all.iter().map(|row| row.ids.len()).collect();
         let (rows, tokens) = (all.len(), lengths.iter().copied().max().unwrap_or(0));
         let (mut ids, mut places) = (Vec::with_capacity(rows * tokens), Vec::with_capacity(rows * tokens));

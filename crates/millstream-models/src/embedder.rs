@@ -104,13 +104,26 @@ impl Embedder {
     /// The vectors of several texts, computed together: shorter ones are filled up to the longest, and what they are filled up with counts for nobody. Blocks the host until they are computed.
     /// Errors: as [`Embedder::embed`], for the first text that has one; nothing is computed then.
     pub fn embed_batch(&self, texts: &[&str]) -> Result<Vec<Embedding>> {
-        let shared = &*self.shared;
-        let encode = |text: &&str| shared.tokenizer.encode(text, shared.tokens_max, shared.truncate);
-        let encoded: Vec<Tokens> = texts.iter().map(encode).collect::<Result<_>>()?;
+        let encoded: Vec<Tokens> = texts.iter().map(|text| self.encode(text)).collect::<Result<_>>()?;
         if encoded.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = Batch::new(&shared.device, &*shared.encoder, &encoded)?;
+        self.embed_tokens(&encoded.iter().collect::<Vec<_>>())
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.shared.device
+    }
+
+    /// The tokens of a text. Errors: `TooLong`, `Text`.
+    pub(crate) fn encode(&self, text: &str) -> Result<Tokens> {
+        self.shared.tokenizer.encode(text, self.shared.tokens_max, self.shared.truncate)
+    }
+
+    /// The vectors of one text at the least. Errors: `Text`, `Tensor`.
+    pub(crate) fn embed_tokens(&self, encoded: &[&Tokens]) -> Result<Vec<Embedding>> {
+        let shared = &*self.shared;
+        let batch = Batch::new(&shared.device, &*shared.encoder, encoded)?;
         let states = shared.encoder.forward(&batch)?;
         let mut pooled = shared.pooling.pool(&states, &batch)?;
         if shared.normalise {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use millstream_hal::DType;
 use millstream_sync::Arc;
+use millstream_sync::batch_queue::BatchError;
 
 /// Result of a call of a model.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -102,9 +103,22 @@ pub enum Error {
     /// The tokenizer does not take a text, or the model does not know what it makes of it.
     #[error("the text cannot be used: {0}")]
     Text(String),
+    /// A batch queue did not compute it; what it said.
+    #[error("{0}")]
+    NotComputed(String),
     /// A device that computes no products of this type, or a failed one, or no memory.
     #[error(transparent)]
     Tensor(#[from] millstream_tensor::Error),
+}
+
+/// The model's own error, or what the queue in front of it said.
+impl From<BatchError<Error>> for Error {
+    fn from(error: BatchError<Error>) -> Self {
+        match error {
+            BatchError::Work(error) => error,
+            other => Self::NotComputed(other.to_string()),
+        }
+    }
 }
 
 impl Error {

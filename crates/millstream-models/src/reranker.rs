@@ -113,15 +113,27 @@ impl Reranker {
     /// The scores of several pairs, computed together: shorter ones are filled up to the longest, and what they are filled up with counts for nobody. Blocks the host until they are computed.
     /// Errors: as [`Reranker::score`], for the first pair that has one; nothing is computed then.
     pub fn score_batch(&self, pairs: &[(&str, &str)]) -> Result<Vec<Score>> {
-        let shared = &*self.shared;
-        let encode = |(query, text): &(&str, &str)| {
-            shared.tokenizer.encode_pair(query, text, shared.tokens_max, shared.truncate)
-        };
+        let encode = |(query, text): &(&str, &str)| self.encode(query, text);
         let encoded: Vec<Tokens> = pairs.iter().map(encode).collect::<Result<_>>()?;
         if encoded.is_empty() {
             return Ok(Vec::new());
         }
-        let batch = Batch::new(&shared.device, &*shared.encoder, &encoded)?;
+        self.score_tokens(&encoded.iter().collect::<Vec<_>>())
+    }
+
+    pub(crate) fn device(&self) -> &Device {
+        &self.shared.device
+    }
+
+    /// The tokens of a pair. Errors: `TooLong`, `Text`.
+    pub(crate) fn encode(&self, query: &str, text: &str) -> Result<Tokens> {
+        self.shared.tokenizer.encode_pair(query, text, self.shared.tokens_max, self.shared.truncate)
+    }
+
+    /// The scores of one pair at the least. Errors: `Text`, `Tensor`.
+    pub(crate) fn score_tokens(&self, encoded: &[&Tokens]) -> Result<Vec<Score>> {
+        let shared = &*self.shared;
+        let batch = Batch::new(&shared.device, &*shared.encoder, encoded)?;
         let states = shared.encoder.forward(&batch)?;
         let numbers: Vec<f32> = shared.head.forward(&states)?.to_vec()?;
         let score = |(number, tokens)| Score { tokens, value: shared.activation.of(number) };

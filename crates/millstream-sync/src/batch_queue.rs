@@ -183,12 +183,12 @@ impl<W: Work> BatchQueue<W> {
     /// Errors: `Work` of [`Work::prepare`], `Overloaded`, `Closed`, `Forked`, `Reentered`.
     pub fn submit(&self, asked: &W::Asked, call: Call) -> Result<Pending<W>, BatchError<W::Error>> {
         let shared = self.shared();
-        let deadline = Deadline::after(call.timeout);
-        let input = shared.work.prepare(asked).map_err(BatchError::Work)?;
-        let tokens = shared.work.tokens(&input).max(1);
         if shared.is_elsewhere() {
             return Err(BatchError::Forked);
         }
+        let deadline = Deadline::after(call.timeout);
+        let input = shared.work.prepare(asked).map_err(BatchError::Work)?;
+        let tokens = shared.work.tokens(&input).max(1);
         let answer = Arc::new(Answer::new());
         let ripe = Deadline::after(Some(shared.options.max_delay));
         let of_queue = Arc::clone(&answer);

@@ -1,5 +1,6 @@
 //! A batch queue on real threads: what is joined, who is refused, what fails alone, and that nobody is left waiting.
 #![cfg(not(any(millstream_loom, millstream_shuttle)))]
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::future::Future;
 use std::pin::pin;

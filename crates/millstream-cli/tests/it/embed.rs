@@ -60,6 +60,25 @@ fn vectors_are_those_of_the_reference_alone_and_in_a_batch() {
 }
 
 #[test]
+fn texts_of_all_threads_are_joined_and_stay_in_their_order() {
+    let golden = include_str!("../../../millstream-models/tests/golden/tiny.jsonl");
+    let golden: Vec<Value> = golden.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines = golden.iter().cycle().take(200).map(|line| format!("{}\n", line["text"].as_str().unwrap()));
+    let input: String = lines.collect();
+    for batch in ["1", "7"] {
+        let arguments = ["--truncate", "--batch-tokens", "64", "--batch", batch];
+        let lines = embed(&arguments, input.as_bytes()).ends(0).objects();
+        assert_eq!(lines.len(), 200);
+        for (i, (found, wanted)) in lines.iter().zip(golden.iter().cycle()).enumerate() {
+            assert_eq!((found["index"].as_u64(), &found["tokens"]), (Some(i as u64), &wanted["tokens"]));
+            let apart = vector(found).iter().zip(vector(wanted)).map(|(x, y)| (x - y).abs()).fold(0.0, f64::max);
+            assert!(apart < 2e-5, "{} is {apart} away", wanted["text"]);
+        }
+    }
+    embed(&["--batch-tokens", "0"], b"").refuses(64, &["--batch-tokens"]);
+}
+
+#[test]
 fn objects_are_texts_too_and_no_line_is_no_vector() {
     let plain = embed(&[], b"the cat\nthe mat").ends(0).out;
     let objects = embed(&["--jsonl"], b"{\"text\":\"the cat\"}\n{\"id\":7,\"text\":\"the mat\"}\n").ends(0).out;
@@ -74,6 +93,7 @@ fn a_line_that_cannot_be_used_is_named_and_the_vectors_before_it_stand() {
     for (arguments, input, words) in [
         (&[][..], long.as_bytes(), ["line 2", "42 tokens, 32 at most"]),
         (&["--batch", "3"], long.as_bytes(), ["line 2", "42 tokens, 32 at most"]),
+        (&["--batch-tokens", "64", "--batch", "3"], long.as_bytes(), ["line 2", "42 tokens, 32 at most"]),
         (&[], b"cat\nab\xff\n", ["line 2", "no UTF-8 from byte 2 on"]),
         (&["--jsonl"], b"{\"text\":\"cat\"}\n{\"txt\":\"cat\"}\n", ["line 2", "missing field `text`"]),
     ] {

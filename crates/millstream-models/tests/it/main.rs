@@ -4,6 +4,7 @@
 mod bad_input;
 mod cross;
 mod cross_bad_input;
+mod joined;
 mod threads;
 mod values;
 

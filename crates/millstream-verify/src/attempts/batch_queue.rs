@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use millstream::evidence::Step;
+use millstream::evidence::{self, Step};
 use millstream_sync::atomic::{AtomicU32, Ordering};
 use millstream_sync::batch_queue::{BatchError, BatchOptions, Call, Pending};
 use millstream_sync::{Arc, thread};
@@ -28,6 +28,7 @@ const FAILURES: &str = "Failures";
 const PRESSURE: &str = "Back-pressure";
 const DELAY: &str = "Delay";
 const END: &str = "End";
+const FORK: &str = "Fork";
 
 /// The attempt.
 pub static SHEET: Sheet = Sheet {
@@ -64,6 +65,11 @@ pub static SHEET: Sheet = Sheet {
             place: ("crates/millstream-sync/src/batch_queue.rs", "fn close("),
             mechanism: "nothing new; what waits is worked off or refused; the last worker leaves nobody behind",
         },
+        Row {
+            pattern: FORK,
+            place: ("crates/millstream-sync/src/batch_queue.rs", "fn is_elsewhere"),
+            mechanism: "the process of the workers is known: in another one nothing is queued, waited for or locked",
+        },
     ],
     probes: &[
         Driven {
@@ -91,11 +97,18 @@ pub static SHEET: Sheet = Sheet {
             what: What::Here(delayed),
         },
         Driven { pattern: END, name: "drains, aborts and drops against callers", runs: 12, what: What::Here(ends) },
+        Driven {
+            pattern: FORK,
+            name: "a forked child is refused, its parent goes on",
+            runs: 3,
+            what: What::Here(forked),
+        },
     ],
     properties: &[
         "Every thread and task that asked was answered: with its own value, or with a typed error",
         "No request of a batch had the error or the panic of another",
         "The queue was bounded, and refused what it had no room for",
+        "A forked child was refused at once, and its parent went on",
         "After the end of a queue its workers had left, and nothing of theirs was left on the device",
     ],
 };
@@ -194,6 +207,32 @@ fn delayed(plan: &Plan, run: u64) -> Verdict {
     block_on(holder).ok_or("a request was left waiting")?.map_err(text)?;
     if waited < delay {
         return Err(format!("it went alone after {waited:?}, without a wait for company"));
+    }
+    stage.at_rest()
+}
+
+/// The child has the queue and the lock as they were, and no worker.
+fn forked(plan: &Plan, run: u64) -> Verdict {
+    let stage = Stage::new(plan, run, options(1))?;
+    let holder = stage.held()?;
+    let submit = || stage.queue.submit(&1, Call::default()).map_err(text);
+    let (mut waits, mut dropped) = (Some(submit()?), Some(submit()?));
+    let answer = evidence::in_forked_child(|| {
+        let refused = |outcome: Option<Result<u32, BatchError<String>>>| outcome == Some(Err(BatchError::Forked));
+        let refusals = [
+            refused(Some(stage.queue.call(&1))),
+            refused(waits.take().map(Pending::wait)),
+            !stage.queue.drain(None) && !stage.queue.abort(None) && stage.queue.figures().is_none(),
+        ];
+        drop((dropped.take(), stage.queue.clone()));
+        refusals.iter().filter(|refused| **refused).count() as u8
+    });
+    if answer != Some(3) {
+        return Err(format!("the child said {answer:?}, 3 refusals were to come"));
+    }
+    stage.open();
+    for pending in [Some(holder), waits, dropped].into_iter().flatten() {
+        block_on(pending).ok_or("the parent's request was left waiting")?.map_err(text)?;
     }
     stage.at_rest()
 }
