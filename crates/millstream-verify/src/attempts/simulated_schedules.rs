@@ -2,7 +2,7 @@
 
 use super::{Context, Outcome};
 use crate::model::{Attempt, Finding, RoundResult};
-use crate::sim;
+use crate::sim::{self, Scheduled};
 
 /// Schedules of one round.
 const SEEDS: u64 = 1_000;
@@ -17,6 +17,11 @@ fn replay(seed: u64) -> String {
 /// Runs the attempt.
 #[must_use]
 pub fn run(context: &Context<'_>) -> Outcome {
+    explore(context, sim::scheduled)
+}
+
+/// Runs `scheduled` on one seed after another.
+fn explore(context: &Context<'_>, scheduled: impl Fn(u64) -> Scheduled) -> Outcome {
     let begun = std::time::Instant::now();
     let mut attempt = Attempt::new("simulated_schedules", "Simulated Schedules");
     let mut findings = Vec::new();
@@ -30,7 +35,7 @@ pub fn run(context: &Context<'_>) -> Outcome {
             context.progress.advance(i, SEEDS);
         }
         let seed = context.plan.seed.wrapping_add(i);
-        let run = sim::scheduled(seed);
+        let run = scheduled(seed);
         ran += 1;
         switches += run.switches;
         compared += run.values_compared;
@@ -59,4 +64,36 @@ pub fn run(context: &Context<'_>) -> Outcome {
     };
     attempt.seconds = begun.elapsed().as_secs_f64();
     Outcome { attempt, findings }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::attempts::configurations::Rows;
+    use crate::attempts::probes::Child;
+    use crate::plan::{DeviceName, Plan, Silent};
+
+    /// One seed in seven fails, each in a way of its own.
+    fn findings(seed: u64) -> Vec<Finding> {
+        let fails = |seed: u64| if seed % 7 == 3 { vec![format!("digest {}", seed * seed)] } else { Vec::new() };
+        let plan = Plan::new(DeviceName::Cpu, seed);
+        let child = Child { program: "false".into(), arguments: Vec::new(), timeout: Duration::ZERO };
+        let context = Context { plan: &plan, progress: &Silent, child: &child, rows: &Rows::default() };
+        explore(&context, |seed| Scheduled { findings: fails(seed), ..Scheduled::default() }).findings
+    }
+
+    #[test]
+    fn the_command_of_a_finding_runs_its_seed_first() {
+        let found = findings(1_000);
+        assert_eq!(found.len(), FINDINGS_MAX, "it stops");
+        for finding in found {
+            let (command, seed) = finding.replay.rsplit_once(' ').expect("a command with a seed");
+            // The command line's own tests run it in these words.
+            assert_eq!(command, "millstream verify --attempt simulated_schedules --seed");
+            let again = findings(seed.parse().expect("a seed"));
+            assert_eq!(again.first().map(|first| &first.text), Some(&finding.text));
+        }
+    }
 }

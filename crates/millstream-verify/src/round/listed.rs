@@ -162,3 +162,125 @@ fn line_of(round: &Round, ground: &Ground, config_sha256: &str, mut line: Line) 
     }
     line
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::time::Duration;
+
+    use millstream::cpu::{self, CpuOptions};
+
+    use super::*;
+    use crate::attempts::Outcome;
+    use crate::attempts::probes::Child;
+    use crate::model::{Attempt, Finding, Note};
+    use crate::plan::{DeviceName, Silent};
+    use crate::round::Selection;
+    use crate::workload::{Variant, stress};
+
+    /// Rounds until one meets a steady machine.
+    const ROUNDS_MAX: u64 = 40;
+
+    /// The stress on a device that delays each operation by up to so many microseconds.
+    fn delayed(context: &Context<'_>, delay_micros_max: u32) -> Outcome {
+        let options = CpuOptions { delay_seed: Some(7), delay_micros_max, ..CpuOptions::queued() };
+        let device = cpu::open_with(options, |_| {}).expect("the CPU is always there");
+        let mut attempt = Attempt::new("stress", "Stress");
+        attempt.stress = Some(stress(&device, context.plan, Variant::Plain, context.progress));
+        attempt.result = RoundResult::Clean;
+        Outcome { attempt, findings: Vec::new() }
+    }
+
+    const USUAL: Entry =
+        Entry { id: "stress", title: "Stress", default: true, claims: &[], run: |context| delayed(context, 200) };
+    const SLOW: Entry = Entry { run: |context| delayed(context, 4_000), ..USUAL };
+    const FINDS: Entry = Entry {
+        run: |_| Outcome { attempt: Attempt::new("stress", "Stress"), findings: vec![Finding::default()] },
+        ..USUAL
+    };
+
+    /// Where rounds run that have no ledger.
+    struct Bench {
+        request: Request,
+        ground: Ground,
+    }
+
+    impl Bench {
+        fn new(out: &Path) -> Self {
+            let plan = Plan {
+                threads: 4,
+                iterations: 10,
+                sync_every: 5,
+                size: 8,
+                duration: Duration::ZERO,
+                compare: false,
+                ..Plan::new(DeviceName::CpuQueued, 3)
+            };
+            let child = Child { program: "false".into(), arguments: Vec::new(), timeout: Duration::ZERO };
+            let (out, selection) = (out.to_path_buf(), Selection::Default);
+            let ground = |request: &Request| Ground::survey(request, &request.plan).expect("the CPU is always there");
+            let request = Request {
+                plan,
+                seed: None,
+                selection,
+                out,
+                source: None,
+                patience: Duration::ZERO,
+                child,
+                replay: None,
+            };
+            Self { ground: ground(&request), request }
+        }
+
+        fn round(&self, n: u64, entry: &Entry) -> Round {
+            let mut round = describe::blank(&self.ground, &self.request.plan, n);
+            round.replay = describe::replay_command(&self.request, &report::stem(n));
+            let alone = Circumstances::default();
+            execute(&mut round, &[entry], &self.request, &self.request.plan, None, &Silent, alone);
+            round
+        }
+    }
+
+    #[test]
+    fn a_workload_that_is_slower_is_a_regression_and_one_that_is_as_fast_is_none() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bench = Bench::new(folder.path());
+        for n in 1..=5 {
+            let round = bench.round(n, &USUAL);
+            assert!(round.result.is_clean() && round.notes.is_empty(), "{:?}", round.notes);
+            publish::stage(folder.path(), &report::stem(n), &round)
+                .and_then(publish::Staged::publish)
+                .expect("reports");
+        }
+        let (mut noted, mut silent) = (false, false);
+        for _ in 0..ROUNDS_MAX {
+            let round = bench.round(6, if noted { &USUAL } else { &SLOW });
+            let fell = |note: &&Note| note.kind == "REGRESSION" && note.text.starts_with("throughput");
+            let note = round.notes.iter().find(fell).map(|note| note.text.as_str());
+            match (round.calibration.is_some_and(|calibration| calibration.is_steady()), note) {
+                (false, note) => assert_eq!(note, None, "a machine that is not steady says nothing"),
+                (true, Some(text)) if !noted => {
+                    let rate = judge::stress(&round.attempts).expect("a stress").ops_per_second;
+                    assert!(text.starts_with(&format!("throughput {rate:.1} ops/sec")), "{rate}: {text}");
+                    noted = true;
+                }
+                (true, None) if !noted => panic!("twenty times the delay is no fall: {:#?}", round.history),
+                // Another load of the machine may slow a round down: one that is as fast is enough.
+                (true, note) => silent |= note.is_none(),
+            }
+            if silent {
+                return;
+            }
+        }
+        panic!("of {ROUNDS_MAX} rounds too few on a steady machine: a fall was noted: {noted}, none: {silent}");
+    }
+
+    #[test]
+    fn a_finding_without_a_command_has_that_of_its_round_and_attempt() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let round = Bench::new(&folder.path().join("my rounds")).round(3, &FINDS);
+        let command = format!("millstream verify --replay '{}/my rounds/round-N3.json'", folder.path().display());
+        assert_eq!(round.replay, command);
+        assert_eq!(round.findings[0].replay, format!("{command} --attempt stress"));
+    }
+}

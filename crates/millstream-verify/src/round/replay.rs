@@ -33,7 +33,7 @@ pub(super) fn run(request: &Request, file: &Path, progress: &dyn Progress) -> Re
         _ => String::new(),
     };
     let stem = format!("replay-N{}{only}", old.n);
-    round.replay = format!("millstream verify --replay {}", file.display());
+    round.replay = format!("millstream verify --replay {}", describe::quoted(&file.display().to_string()));
     let mut interrupted = false;
     match ground.binding.refusal() {
         Some(reason) => round.result = RoundResult::Incomplete(reason.to_owned()),

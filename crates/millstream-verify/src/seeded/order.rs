@@ -90,6 +90,12 @@ mod tests {
     }
 
     #[test]
+    fn a_trial_is_called_by_its_device_unless_that_is_the_default() {
+        let names = |device: &str| Trial { attempt: "events", device: device.to_owned() }.to_string();
+        assert_eq!([names("cpu"), names("cpu:queued")], ["events", "events on cpu:queued"]);
+    }
+
+    #[test]
     fn every_bug_meets_every_attempt_and_its_likely_catcher_first() {
         for bug in Bug::ALL {
             let trials = trials(bug);

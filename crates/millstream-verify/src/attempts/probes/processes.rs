@@ -104,6 +104,17 @@ mod tests {
     }
 
     #[test]
+    fn a_stop_ends_it_between_two_processes() {
+        let seen = RefCell::new(0);
+        let stopped = || *seen.borrow() == 2;
+        let probe = Spread { wanted: 100, runs: 100, each: 10 }.run("probe", &stopped, |_, _| {
+            *seen.borrow_mut() += 1;
+            Ok(())
+        });
+        assert_eq!((seen.into_inner(), probe.runs, probe.status), (2, 20, ProbeStatus::Passed));
+    }
+
+    #[test]
     fn a_dear_device_gets_fewer_processes_and_says_so() {
         let spread = |runs, what, device| Spread::of(&Driven { pattern: "row", name: "probe", runs, what }, &device);
         let cuda = || DeviceName::Cuda(0);
