@@ -1,5 +1,5 @@
 //! Every protocol that a model checker must see: locks whose order is a type, slot set, permits, inbox, owner word, lease word, gate,
-//! use set, queue, driven queue, batch queue, ring, timeline.
+//! use set, moves, queue, driven queue, batch queue, ring, timeline.
 //!
 //! This is the only crate that names `std::sync`, `std::sync::atomic` or `thread_local!`; all others take their
 //! atomics and locks from here, so that loom, shuttle, ThreadSanitizer and scheduled runs each need one seam and not twelve.
@@ -16,6 +16,7 @@ pub mod gate;
 pub mod inbox;
 pub mod lease_word;
 pub mod lock;
+pub mod moves;
 pub mod owner_word;
 pub mod permits;
 pub mod ring;
@@ -37,6 +38,7 @@ pub use doorbell::{Doorbell, Progress};
 pub use driven_queue::{Driven, DrivenQueue};
 pub use inbox::Inbox;
 pub use lease_word::LeaseWord;
+pub use moves::Moves;
 pub use owner_word::{OwnedCell, OwnerWord};
 pub use seam::{Arc, OnceLock, Weak, thread};
 pub use slot_set::SlotSet;

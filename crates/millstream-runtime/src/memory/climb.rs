@@ -260,7 +260,7 @@ impl Shared {
     /// Whether blocks went from one place to another since `moves` was read, or are in a thread's hands: they are in no place that the search looked into. A few times only: a
     /// request that is too large for what the others leave must be refused, however busy they are.
     fn may_have_overlooked(&self, moves: u64, climb: &mut Climb) -> bool {
-        let overlooked = (self.memory.is_carried() || self.memory.moves() != moves) && climb.again < AGAIN_MAX;
+        let overlooked = self.memory.may_have_overlooked(moves) && climb.again < AGAIN_MAX;
         if overlooked {
             climb.again += 1;
             if !schedule::blocked(Point::Wait) {

@@ -26,10 +26,12 @@ mod stats;
 mod thread_cache;
 mod trim;
 
-use millstream_sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use millstream_sync::Moves;
+use millstream_sync::atomic::AtomicU64;
 use millstream_sync::lock::Lock;
 use millstream_sync::lock::Signal;
 use millstream_sync::lock::levels::SegmentHeap;
+use millstream_sync::moves::Carried;
 
 pub use buffer::Buffer;
 pub(crate) use buffer::Pin;
@@ -73,22 +75,10 @@ pub(crate) struct Memory {
 #[derive(Debug, Default)]
 #[repr(align(128))]
 struct Moving {
-    /// Threads that are carrying blocks from one place to another.
-    carriers: AtomicU32,
-    /// Blocks that went from one place to another.
-    moves: AtomicU64,
+    /// Blocks that go from one place to another.
+    moves: Moves,
     /// How many blocks came to limbo so far: who came first has waited for longest.
     limbo_tickets: AtomicU64,
-}
-
-/// While it lives, blocks may be on their way between two places.
-pub(crate) struct Carried<'a>(&'a Memory);
-
-impl Drop for Carried<'_> {
-    fn drop(&mut self) {
-        // ORDER: Release so that who finds nobody carrying finds the blocks where they were put; pairs with `is_carried`.
-        self.0.moving.carriers.fetch_sub(1, Ordering::Release);
-    }
 }
 
 impl Memory {
@@ -118,25 +108,21 @@ impl Memory {
 
     /// Before blocks are taken out of a place.
     fn carry(&self) -> Carried<'_> {
-        self.moving.carriers.fetch_add(1, Ordering::Relaxed);
-        Carried(self)
+        self.moving.moves.carry()
     }
 
     /// A block went from one place to another, or could not be looked at: a search that began before may have overlooked it.
     fn note_move(&self) {
-        // ORDER: Release so that who sees the count sees the block in its new place; pairs with `moves`.
-        self.moving.moves.fetch_add(1, Ordering::Release);
+        self.moving.moves.note();
     }
 
     /// How often blocks have gone from one place to another.
     fn moves(&self) -> u64 {
-        // ORDER: Acquire; pairs with `note_move`.
-        self.moving.moves.load(Ordering::Acquire)
+        self.moving.moves.so_far()
     }
 
-    /// Whether anyone is carrying blocks just now. Not called while this thread does.
-    fn is_carried(&self) -> bool {
-        // ORDER: Acquire so that what was carried is seen where it was put; pairs with `Carried::drop`.
-        self.moving.carriers.load(Ordering::Acquire) > 0
+    /// Whether a search that began at `moves` and found nothing may have overlooked a block. Not called while this thread carries one.
+    fn may_have_overlooked(&self, moves: u64) -> bool {
+        self.moving.moves.may_have_overlooked(moves)
     }
 }

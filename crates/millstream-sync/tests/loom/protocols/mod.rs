@@ -7,6 +7,7 @@ mod driven_queue;
 mod gate;
 mod inbox;
 mod lease_word;
+mod moves;
 mod owner_word;
 mod permits;
 mod ring;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Case> {
         lease_word::cases(),
         gate::cases(),
         use_set::cases(),
+        moves::cases(),
         doorbell::cases(),
         bounded_queue::cases(),
         driven_queue::cases(),
