@@ -5,6 +5,7 @@
 mod comments;
 mod manifest;
 mod names;
+mod orderings;
 mod places;
 mod words;
 
@@ -41,6 +42,7 @@ pub fn run() -> Result<()> {
             findings.extend(manifest::reasons(file));
         }
     }
+    findings.extend(orderings::listed(&files, text(&files, orderings::PAGE).unwrap_or_default()));
     let long: Vec<String> = files.iter().filter_map(names::long).collect();
     if !long.is_empty() {
         println!("tidy: long files (above 400 lines): {}", long.join(", "));

@@ -8,9 +8,13 @@ const REACH: usize = 3;
 
 /// An atomic operation with an ordering other than `Relaxed` says what becomes visible and with whom it pairs.
 pub fn orders(file: &File) -> Findings {
-    let strong = ["Acquire", "Release", "AcqRel", "SeqCst"].map(|order| format!("Ordering::{order}"));
-    let needs = |line: &str| strong.iter().any(|order| line.contains(order.as_str()));
-    uncommented(file, "ORDER:", "an ordering", &needs)
+    uncommented(file, "ORDER:", "an ordering", &is_strong)
+}
+
+/// Whether a line of code has an ordering other than `Relaxed`.
+pub fn is_strong(code: &str) -> bool {
+    let mut orders = code.split("Ordering::").skip(1);
+    orders.any(|rest| ["Acquire", "Release", "AcqRel", "SeqCst"].iter().any(|order| rest.starts_with(order)))
 }
 
 /// An unsafe block or implementation says what is asked and why it is true.
