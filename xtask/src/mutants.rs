@@ -101,20 +101,30 @@ fn judge(group: &Group, options: &Options, seen: &mut BTreeMap<Mutant, Verdict>)
 /// Runs cargo-mutants for these mutants with this judge.
 fn show(group: &Group, judge: &Judge, mutants: &[Mutant]) -> Result<Vec<(Mutant, Verdict)>> {
     let output = step::target("mutants").join(judge.target);
+    pass(judge, output.join("build"))?;
     let mut command = list::command(group);
     for mutant in mutants {
         command.arg(format!("--re=^{}$", list::escaped(&mutant.name)));
     }
-    command.args(["--test-package", judge.package, "--timeout", judge.seconds, "--no-shuffle", "--colors=never"]);
+    command.args(["--test-package", judge.package, "--baseline=skip", "--timeout", judge.seconds]);
+    command.args(["--no-shuffle", "--colors=never"]);
     command.arg("--output").arg(&output).args(judge.cargo.iter().map(|option| format!("--cargo-arg={option}")));
     command.args(["--", "--"]).args(&judge.tests);
     environment(&mut command, judge, output.join("build"));
     let status = command.status().context("cargo mutants")?;
     // 0: all were caught; 2: some survived; 3: some did not end.
     if !matches!(status.code(), Some(0 | 2 | 3)) {
-        bail!("mutants: the judge {} does not pass without a change, or cargo-mutants failed ({status})", judge.name);
+        bail!("mutants: cargo-mutants: {status}");
     }
     table::verdicts(&output.join("mutants.out"))
+}
+
+/// Without a change the judge must pass. cargo-mutants itself would look for its tests in the package that it changes.
+fn pass(judge: &Judge, target: PathBuf) -> Result<()> {
+    let mut command = step::cargo(&["test", "--package", judge.package]);
+    command.args(judge.cargo).arg("--").args(&judge.tests);
+    environment(&mut command, judge, target);
+    step::output(&mut command).with_context(|| format!("mutants: without a change: {}", judge.name)).map(drop)
 }
 
 /// What makes a build quick, in a target folder of its own.

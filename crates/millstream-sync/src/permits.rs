@@ -248,7 +248,9 @@ impl Queue {
 #[cfg(all(test, not(any(millstream_loom, millstream_shuttle))))]
 mod tests {
     use super::*;
+    use crate::Arc;
     use crate::lock::enter;
+    use crate::schedule::{Settings, run_with};
 
     const SHORT: Option<Duration> = Some(Duration::from_millis(5));
 
@@ -280,5 +282,71 @@ mod tests {
         };
         let found = enter(|held| permits.claim_looking(held, Deadline::NEVER, || true, SHORT, look));
         assert_eq!((found, looks, permits.waiting()), (Ok(0), 3, 0));
+    }
+
+    #[test]
+    fn nobody_looks_who_was_not_told_to_and_only_one_is_the_oldest() {
+        let permits = Permits::new(0);
+        let look = |_: &mut Held<'_, Nothing>| panic!("nobody told it to look");
+        let found = enter(|held| permits.claim_looking(held, Deadline::after(SHORT), || true, None, look));
+        assert_eq!(found, Err(Denied::TimedOut));
+        let queue = Queue { waiting: [(1, 0), (2, 0)].into(), ..Queue::default() };
+        assert_eq!([1, 2, 3].map(|ticket| queue.is_oldest(ticket)), [true, false, false]);
+    }
+
+    #[test]
+    fn a_slot_that_comes_too_late_for_its_waiter_is_passed_on_and_overtakes_are_counted_from_its_arrival() {
+        let permits = Permits::new(1);
+        permits.claim(0);
+        permits.overtakes.store(3, Ordering::Relaxed);
+        let open = std::cell::Cell::new(true);
+        let look = |held: &mut Held<'_, Nothing>| {
+            permits.overtakes.store(5, Ordering::Relaxed);
+            permits.release(held, 0).expect("it was claimed");
+            assert_eq!((permits.waiting(), permits.slots().claimed()), (0, 1), "granted under the lock");
+            open.set(false);
+        };
+        let found = enter(|held| permits.claim_looking(held, Deadline::NEVER, || open.get(), SHORT, look));
+        assert_eq!((found, permits.passed_on(), permits.slots().claimed()), (Err(Denied::Closed), 1, 0));
+        assert_eq!(enter(|held| permits.overtaken_max(held)), 2);
+    }
+
+    #[test]
+    fn only_a_claim_that_overtakes_a_waiter_is_counted_as_one() {
+        let mut overtakes = 0;
+        for seed in 0..200 {
+            let permits = Arc::new(Permits::new(1));
+            permits.claim(0);
+            permits.release_one();
+            assert_eq!(permits.overtakes.load(Ordering::Relaxed), 0, "nobody waits");
+            permits.claim(0);
+            let bodies: [fn(&Permits); 3] = [
+                Permits::release_one,
+                |permits| {
+                    enter(|held| permits.claim_waiting(held, Deadline::NEVER, || true)).expect("it is open");
+                    permits.release_one();
+                },
+                |permits| {
+                    if permits.claim(0).is_some() {
+                        permits.release_one();
+                    }
+                },
+            ];
+            let body = |body: fn(&Permits)| {
+                let permits = permits.clone();
+                Box::new(move || body(&permits)) as Box<dyn FnOnce() + Send>
+            };
+            let outcome = run_with(&Settings::new(seed), bodies.map(body).into());
+            assert!(outcome.is_clean(), "seed {seed}: {:?} {:?}", outcome.panics, outcome.deadlock);
+            assert_eq!((permits.waiting(), permits.slots().claimed()), (0, 0));
+            overtakes += permits.overtakes.load(Ordering::Relaxed);
+        }
+        assert!(overtakes > 0, "no schedule had one");
+    }
+
+    impl Permits {
+        fn release_one(&self) {
+            enter(|held| self.release(held, 0)).expect("it was claimed");
+        }
     }
 }

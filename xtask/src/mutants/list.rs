@@ -27,7 +27,9 @@ pub fn command(group: &Group) -> Command {
 /// All mutants of a group, or every so-manieth from one on: each file has its share.
 pub fn mutants(group: &Group, sample: Option<(u32, u32)>) -> Result<Vec<Mutant>> {
     let listed = step::output(command(group).args(["--list", "--json"]))?;
-    let all: Vec<Mutant> = serde_json::from_str(&listed).context("what cargo-mutants lists")?;
+    let mut all: Vec<Mutant> = serde_json::from_str(&listed).context("what cargo-mutants lists")?;
+    // Two changes of one place can come to the same.
+    all.dedup();
     let Some((first, step)) = sample else { return Ok(all) };
     Ok(all.into_iter().skip(first as usize).step_by(step as usize).collect())
 }
