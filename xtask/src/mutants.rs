@@ -84,7 +84,7 @@ fn judge(group: &Group, options: &Options, seen: &mut BTreeMap<Mutant, Verdict>)
         if left.is_empty() {
             break;
         }
-        println!("{}: {} mutants, judged by {} ...", group.files.join(", "), left.len(), judge.name);
+        println!("{}: {} mutants, judged by {} ...", group.name, left.len(), judge.name);
         let verdicts = show(group, judge, &left)?;
         left.clear();
         for (mutant, verdict) in verdicts {

@@ -25,6 +25,8 @@ pub struct Judge {
 
 /// Files with the same judges.
 pub struct Group {
+    /// As people call it.
+    pub name: String,
     /// Their package.
     pub package: &'static str,
     /// Paths from the root.
@@ -121,7 +123,7 @@ fn simulator() -> Judge {
         environment: &[("MILLSTREAM_SEEDS", "8")],
         cargo: &["--test=it"],
         tests,
-        seconds: "90",
+        seconds: "45",
     }
 }
 
@@ -152,7 +154,12 @@ pub fn sync(ending: &str) -> Result<Vec<Group>> {
         let has_cases = is_there(&format!("{SYNC}/tests/loom/protocols/{name}.rs"));
         let judges =
             has_cases.then(|| loom(name)).into_iter().chain([units(name.split('/').next().unwrap_or(name))]).collect();
-        groups.push(Group { package: "millstream-sync", files: vec![file.path.clone()], judges });
+        groups.push(Group {
+            name: name.to_owned(),
+            package: "millstream-sync",
+            files: vec![file.path.clone()],
+            judges,
+        });
     }
     groups.retain(|group| group.files[0].ends_with(ending));
     Ok(groups)
@@ -165,5 +172,6 @@ pub fn runtime(ending: &str) -> Result<Vec<Group>> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    Ok(vec![Group { package: "millstream-runtime", files, judges: vec![simulator(), runtime_units()] }])
+    let name = format!("{} files of the runtime", files.len());
+    Ok(vec![Group { name, package: "millstream-runtime", files, judges: vec![simulator(), runtime_units()] }])
 }

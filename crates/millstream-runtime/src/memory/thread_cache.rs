@@ -285,3 +285,19 @@ impl ThreadCache {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bins_lie_one_behind_the_other_and_fill_the_table() {
+        let mut end = 0;
+        for class in 0..CLASSES {
+            assert_eq!(start(class), end, "class {class}");
+            end += depth(class);
+        }
+        assert_eq!(end, NUMBERS);
+        assert_eq!((depth(SMALL - 1), depth(SMALL)), (SMALL_DEPTH, DEPTH));
+    }
+}

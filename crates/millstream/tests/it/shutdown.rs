@@ -80,6 +80,23 @@ fn a_shutdown_waits_for_work_and_says_so_when_it_may_not() {
 }
 
 #[test]
+fn a_second_shutdown_waits_for_the_first_until_its_own_deadline_and_says_how_long() {
+    let device = cpu::open_queued().unwrap();
+    device.enqueue(Kernel::Spin { micros: 300_000 }).unwrap();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| device.shutdown(LONG_ENOUGH));
+        while device.health() == Health::Live {
+            std::thread::yield_now();
+        }
+        // The first closes now, or soon.
+        std::thread::sleep(Duration::from_millis(20));
+        let second = device.shutdown(Duration::from_millis(5));
+        assert!(!second.complete && second.waited >= Duration::from_millis(5), "{second:?}");
+        assert!(first.join().unwrap().complete);
+    });
+}
+
+#[test]
 fn a_shutdown_waits_for_who_is_giving_memory_back_and_counts_who_is_left_at_the_deadline() {
     for (deadline, complete) in [(Duration::from_millis(20), false), (LONG_ENOUGH, true)] {
         let (backend, device) = Known::open();
