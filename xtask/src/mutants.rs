@@ -101,7 +101,7 @@ fn judge(group: &Group, options: &Options, seen: &mut BTreeMap<Mutant, Verdict>)
 /// Runs cargo-mutants for these mutants with this judge.
 fn show(group: &Group, judge: &Judge, mutants: &[Mutant]) -> Result<Vec<(Mutant, Verdict)>> {
     let output = step::target("mutants").join(judge.target);
-    pass(judge, output.join("build"))?;
+    pass(group, judge, output.join("build"))?;
     let mut command = list::command(group);
     for mutant in mutants {
         command.arg(format!("--re=^{}$", list::escaped(&mutant.name)));
@@ -119,12 +119,20 @@ fn show(group: &Group, judge: &Judge, mutants: &[Mutant]) -> Result<Vec<(Mutant,
     table::verdicts(&output.join("mutants.out"))
 }
 
-/// Without a change the judge must pass. cargo-mutants itself would look for its tests in the package that it changes.
-fn pass(judge: &Judge, target: PathBuf) -> Result<()> {
+/// Without a change the judge must pass. cargo-mutants itself would look for its tests in the package that it changes. What it built there last was a mutant, and to
+/// cargo its copy of the tree is this one: so that goes first.
+fn pass(group: &Group, judge: &Judge, target: PathBuf) -> Result<()> {
+    let mut clean = step::cargo(&["clean", "--quiet", "--package", group.package]);
+    step::output(clean.env("CARGO_TARGET_DIR", &target))?;
     let mut command = step::cargo(&["test", "--package", judge.package]);
     command.args(judge.cargo).arg("--").args(&judge.tests);
     environment(&mut command, judge, target);
-    step::output(&mut command).with_context(|| format!("mutants: without a change: {}", judge.name)).map(drop)
+    let output = command.output().context("cargo test")?;
+    if !output.status.success() {
+        let printed = [output.stdout, output.stderr].concat();
+        bail!("mutants: without a change: {}: {}\n{}", judge.name, output.status, String::from_utf8_lossy(&printed));
+    }
+    Ok(())
 }
 
 /// What makes a build quick, in a target folder of its own.

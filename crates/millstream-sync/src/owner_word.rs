@@ -139,4 +139,13 @@ mod tests {
         assert!(!word.is_taken(), "the word did not come back");
         assert!(word.try_take().is_some());
     }
+
+    #[test]
+    fn a_word_that_is_kept_stays_taken_until_it_is_asked_for_again() {
+        let word = OwnerWord::new();
+        word.try_take().expect("it is free").keep();
+        assert!(word.is_taken() && word.try_take().is_none());
+        drop(word.kept());
+        assert!(!word.is_taken());
+    }
 }

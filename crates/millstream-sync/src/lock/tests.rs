@@ -17,6 +17,7 @@ impl Recording {
     fn start() -> Self {
         let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         record::clear();
+        assert_eq!((record::lost(), record::reentered()), (0, 0));
         record::switch(true);
         Self(alone)
     }
