@@ -149,7 +149,8 @@ fn lengths_of_different_buckets_are_not_joined() {
 fn a_full_queue_refuses_with_its_capacity_and_takes_again_when_there_is_room() {
     let stopped = Stopped::new(one_worker());
     let mut pending: Vec<_> = (0..8).map(|_| stopped.submit("a")).collect();
-    assert_eq!(stopped.queue.call("b"), Err(BatchError::Overloaded { capacity: 8 }));
+    let refused = stopped.queue.submit("b", Call::default());
+    assert!(matches!(refused, Err(BatchError::Overloaded { capacity: 8 })), "{refused:?}");
     pending.pop();
     pending.push(stopped.submit("b"));
     assert_eq!(stopped.queue.figures().unwrap().overloaded, 1);
@@ -244,6 +245,21 @@ fn the_last_handle_lets_the_workers_finish() {
             assert!(begun.elapsed() < LONG, "a worker has not left");
             thread::yield_now();
         }
+    }
+}
+
+#[test]
+fn the_last_handle_wakes_workers_that_sleep() {
+    let (queue, work) = queue(BatchOptions { workers: 3, ..one_worker() });
+    assert_eq!(queue.call("a"), Ok(1));
+    // Long enough for all of them to have fallen asleep.
+    thread::sleep(Duration::from_millis(50));
+    let batches = Arc::downgrade(&work.batches);
+    drop((queue, work));
+    let begun = Instant::now();
+    while batches.strong_count() > 0 {
+        assert!(begun.elapsed() < LONG / 4, "a worker sleeps on");
+        thread::yield_now();
     }
 }
 
