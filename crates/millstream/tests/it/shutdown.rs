@@ -90,8 +90,9 @@ fn a_second_shutdown_waits_for_the_first_until_its_own_deadline_and_says_how_lon
         }
         // The first closes now, or soon.
         std::thread::sleep(Duration::from_millis(20));
-        let second = device.shutdown(Duration::from_millis(5));
-        assert!(!second.complete && second.waited >= Duration::from_millis(5), "{second:?}");
+        let second = device.shutdown(Duration::from_millis(50));
+        // The clock of the report is another one than the clock of the wait.
+        assert!(!second.complete && second.waited >= Duration::from_millis(45), "{second:?}");
         assert!(first.join().unwrap().complete);
     });
 }
