@@ -91,8 +91,8 @@ fn on(plan: &Plan, run: u64, name: &DeviceName) -> Result<String, String> {
         if generation == SETTLED {
             settled = stats.reserved_bytes;
         }
-        // One small segment a stream is the most that any order of arrivals can need.
-        let most = settled.max(WIDTH / 2 * (2 << 20));
+        // A small segment for each thread of a generation at most: threads that share a stream and miss at the same time may each take one.
+        let most = settled.max(WIDTH * (2 << 20));
         if generation > SETTLED && stats.reserved_bytes > most {
             return Err(format!(
                 "{} bytes reserved in generation {generation}, {most} is enough",
