@@ -1,4 +1,4 @@
-//! The stress on burn-cuda: reads lines SIZE THREADS SECONDS SYNC_EVERY and answers each with one of JSON. `--describe` prints the version. Nothing is read; every thread synchronises the device each SYNC_EVERY iterations.
+//! The stress on burn-cuda: reads lines SIZE THREADS SECONDS SYNC_EVERY and answers each with one of JSON. Nothing is read; every thread synchronises the device each SYNC_EVERY iterations.
 
 use std::io::{BufRead, Write};
 use std::sync::Barrier;
@@ -49,10 +49,6 @@ fn measure(size: usize, threads: usize, seconds: f64, sync_every: usize) -> std:
 }
 
 fn main() -> Result<()> {
-    if std::env::args().nth(1).as_deref() == Some("--describe") {
-        println!("{{\"version\":\"0.21\"}}");
-        return Ok(());
-    }
     for line in std::io::stdin().lock().lines() {
         let line = line?;
         let words: Vec<&str> = line.split_whitespace().collect();
